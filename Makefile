@@ -1,0 +1,43 @@
+# `make help` lists the targets. PYTHON picks the interpreter (3.11 or newer).
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all check format bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "gradient-coherence needs Python 3.11 or newer, given " + sys.version.split()[0] + "; pass PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sweep,dev]'
+	@touch $@
+
+install: .venv/installed  ## create .venv and install the pinned dependencies
+
+demo: install  ## run the built-in sweep `demo`, draw its figures and its report
+	@$(BIN)/coherence demo
+
+test: install  ## the default tests (under 10 minutes on 2 cores)
+	$(BIN)/python -m pytest -q
+
+test-all: install  ## every test that this machine can run
+	$(BIN)/python -m pytest -q -m 'not cluster'
+
+check: install  ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install  ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install  ## ratios of the engine to the plain step, beside the libraries
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python benchmarks/engine.py
+
+clean:  ## remove the environment and caches; results/ stays
+	rm -rf .venv .ruff_cache .mypy_cache .hypothesis build *.egg-info

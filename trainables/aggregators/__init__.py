@@ -1,0 +1,104 @@
+"""Aggregators by name: how the gradients of a step become one direction, and what each needs for it.
+
+facts: `nothing` (the mean gradient), `groups` (mean gradients of thirds of the shuffled batch),
+`history` (mean gradients of the last three batches) or `rows` (every example's gradient).
+"""
+
+from math import ceil, floor
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from trainables.registry import Choice, Entry, Real, with_plugins
+
+if TYPE_CHECKING:
+    from trainables.spec import TrialSpec
+
+Needs = Literal["nothing", "groups", "history", "rows"]
+
+
+def tail_count(level: float, batch_size: int) -> int:
+    """k = min(rint(level/100 (b-1)), floor((b-1)/2)): values replaced in each tail of a batch of b.
+
+    `level` is a percentage per tail in [0, 50], as in Chatterjee (2020).
+    """
+    return int(min(np.rint(level / 100 * (batch_size - 1)), floor((batch_size - 1) / 2)))
+
+
+def smallest_level(batch_size: int) -> float:
+    """The smallest level, to two decimals, that replaces at least one value per tail; inf if none does."""
+    if batch_size < 3:
+        return float("inf")
+    level = ceil(50 / (batch_size - 1) * 100) / 100
+    return level if tail_count(level, batch_size) else round(level + 0.01, 2)
+
+
+class Mean(Choice):
+    """The mini-batch gradient: plain SGD."""
+
+    name: Literal["mean"]
+
+
+class Winsorized(Choice):
+    """In every coordinate the k smallest and k largest of the b values are pulled in to the next one, then averaged."""
+
+    name: Literal["winsorized"]
+    level: Annotated[Real, Field(ge=0.0, le=50.0)]
+
+    def check(self, spec: "TrialSpec") -> None:
+        """A positive level that replaces nothing is refused, naming the smallest that works."""
+        if self.level > 0 and tail_count(self.level, spec.batch_size) == 0:
+            raise ValueError(
+                f"winsorized level {self.level:g} % of batch size {spec.batch_size} replaces no value;"
+                f" the smallest level that does is {smallest_level(spec.batch_size):g}."
+            )
+
+
+class MedianOf3(Choice):
+    """Coordinate-wise median of the mean gradients of three thirds of the batch (M3)."""
+
+    name: Literal["median-of-3"]
+
+    def check(self, spec: "TrialSpec") -> None:
+        """Needs at least one example in each third."""
+        if spec.batch_size < 3:
+            raise ValueError(f"median-of-3 needs a batch size of at least 3, given {spec.batch_size}.")
+
+
+class RollingMedianOf3(Choice):
+    """Coordinate-wise median of the last three batch gradients (RM3); idles for two steps."""
+
+    name: Literal["rolling-median-of-3"]
+
+
+class RollingMeanOf3(Choice):
+    """Mean of the last three batch gradients (RA3): the control of RM3; idles for two steps."""
+
+    name: Literal["rolling-mean-of-3"]
+
+
+AGGREGATORS: dict[str, Entry] = with_plugins(
+    "aggregators",
+    {
+        "mean": Entry(Mean, "trainables.aggregators.mean:build", "plain mini-batch gradient", "nothing"),
+        "winsorized": Entry(
+            Winsorized, "trainables.aggregators.winsorized:build", "coordinate-wise winsorized mean", "rows"
+        ),
+        "median-of-3": Entry(
+            MedianOf3, "trainables.aggregators.median_of_3:build", "median of three thirds of the batch", "groups"
+        ),
+        "rolling-median-of-3": Entry(
+            RollingMedianOf3,
+            "trainables.aggregators.rolling:build_median",
+            "median of the last three batch gradients",
+            "history",
+        ),
+        "rolling-mean-of-3": Entry(
+            RollingMeanOf3,
+            "trainables.aggregators.rolling:build_mean",
+            "mean of the last three batch gradients (control)",
+            "history",
+        ),
+    },
+)
