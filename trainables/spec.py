@@ -15,7 +15,7 @@ from trainables.datasets import DATASETS, DatasetFacts
 from trainables.losses import LOSSES
 from trainables.models import MODELS
 from trainables.optim import OPTIMIZERS
-from trainables.registry import Choice, choice_type, Entry, Frozen, Integer
+from trainables.registry import Choice, Entry, Frozen, Integer, choice_type
 from trainables.schedules import Schedule
 
 REGISTRIES: dict[str, dict[str, Entry]] = {

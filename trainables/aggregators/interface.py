@@ -1,0 +1,34 @@
+"""What every aggregator is: a pure pair (init, update); state goes in and comes out.
+
+`update` receives what the aggregator declared it needs: the mean gradient (a Direction) for `nothing`
+and `history`, GroupMeans for `groups`, a RowStream for `rows`. It returns None while it idles.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
+
+from torch import Tensor
+
+from trainables.gradients.types import Direction, GroupMeans, RowStream
+
+State = dict[str, Tensor]
+"""Tensors by name: all that a bit-exact resume of the aggregator needs."""
+
+Given = TypeVar("Given", Direction, GroupMeans, RowStream)
+
+
+class Aggregator(ABC, Generic[Given]):
+    """Turns the gradients of a step into one direction of descent."""
+
+    def init(self) -> State:
+        """State before the first step."""
+        return {}
+
+    @abstractmethod
+    def update(self, given: Given, state: State) -> tuple[Direction | None, State]:
+        """The direction of this step, or None while idling, and the next state."""
+
+
+def median_of_three(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """Coordinate-wise median: max(min(a, b), min(max(a, b), c))."""
+    return a.minimum(b).maximum(a.maximum(b).minimum(c))

@@ -1,0 +1,71 @@
+"""Checkpoints: all that a bit-exact resume needs, saved so that a crash leaves a whole one.
+
+Checkpoint k stands for the parts 0..k of a trial's tables: it is saved after them. Data order, corruption
+and probe sample come from named streams that begin anew each epoch or trial, so no generator is kept.
+"""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import torch
+
+from trainables.records import sync_folder
+
+KEPT = 2
+"""The newest and, in case that cannot be read, the one before."""
+
+
+class CheckpointFolder:
+    """`<path>/checkpoint-<k>.pt`, k = 0, 1, ...; loaded with `weights_only`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def _file(self, k: int) -> Path:
+        return self.path / f"checkpoint-{k}.pt"
+
+    def _numbers(self) -> list[int]:
+        return sorted(int(file.stem.removeprefix("checkpoint-")) for file in self.path.glob("checkpoint-*.pt"))
+
+    def save(self, k: int, content: dict[str, Any]) -> None:
+        """Write checkpoint k under a temporary name, sync, rename; then drop all but the last KEPT."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        temporary = self.path / f"checkpoint-{k}.tmp"
+        try:
+            with temporary.open("wb") as file:
+                torch.save(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._file(k))
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(self.path)
+        for old in self._numbers():
+            if old <= k - KEPT:
+                self._file(old).unlink()
+
+    def load(self, k: int) -> dict[str, Any]:
+        """Content of checkpoint k."""
+        content = torch.load(self._file(k), map_location="cpu", weights_only=True)
+        assert isinstance(content, dict)
+        return content
+
+    def newest(self) -> int | None:
+        """The largest k whose file can be read, or None. A damaged file costs the work since the one before."""
+        for k in reversed(self._numbers()):
+            try:
+                self.load(k)
+            except (RuntimeError, EOFError, BadZipFile, pickle.UnpicklingError):
+                continue
+            return k
+        return None
+
+    def clear(self) -> None:
+        """Remove all checkpoints and the folder."""
+        if self.path.exists():
+            for file in self.path.iterdir():
+                file.unlink()
+            self.path.rmdir()

@@ -1,0 +1,157 @@
+"""One trial in one process: train, measure while training, leave rows in a sink.
+
+Step t means the parameters after t updates. At each step, in this order: evaluate, probe, take the
+batch's gradients (and online statistics, before the update), aggregate, update, perhaps checkpoint.
+"""
+
+import time
+from collections.abc import Callable
+from math import isfinite
+
+from trainables.build import build_setting
+from trainables.checkpoint import CheckpointFolder
+from trainables.result import TrialResult
+from trainables.setting import Setting
+from trainables.sink import Sink
+from trainables.spec import TrialSpec
+
+
+def never() -> bool:
+    """Do not stop."""
+    return False
+
+
+def run_trial(
+    spec: TrialSpec,
+    sink: Sink,
+    *,
+    checkpoints: CheckpointFolder | None = None,
+    checkpoint_every_s: float = 10.0,
+    should_stop: Callable[[], bool] = never,
+    device: str | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> TrialResult:
+    """Run a trial to its end, from the newest checkpoint if there is one.
+
+    checkpoints: where to save; without it nothing is saved and nothing resumed.
+    checkpoint_every_s: wall seconds between checkpoints; changes how rows are cut into parts, not the rows.
+    should_stop: asked after every update; True saves a checkpoint and returns `interrupted`.
+    device: a torch device; default is a GPU if there is one.
+    on_step: called with (steps made, steps in all).
+    """
+    run = _Run(build_setting(spec, device), sink, checkpoints, checkpoint_every_s)
+    run.resume()
+    return run.to_end(should_stop, on_step)
+
+
+class DivergedError(ArithmeticError):
+    """The loss is no longer finite: an outcome, caught by the loop."""
+
+
+class _Run:
+    """The state of one call of `run_trial`."""
+
+    def __init__(self, setting: Setting, sink: Sink, checkpoints: CheckpointFolder | None, every_s: float) -> None:
+        self._setting, self._sink, self._checkpoints, self._every_s = setting, sink, checkpoints, every_s
+        self._step = self._start = 0
+        self._part = 0
+        self._rows = {"steps": 0, "layers": 0, "evals": 0, "examples": 0}
+        self._saved_at = time.monotonic()
+        self._measure_s = 0.0
+        self._finals: dict[str, float | None] = {}
+
+    def resume(self) -> None:
+        """Take up the newest checkpoint, if any."""
+        k = self._checkpoints.newest() if self._checkpoints else None
+        if self._checkpoints is None or k is None:
+            return
+        content = self._checkpoints.load(k)
+        self._setting.load_state(content["setting"])
+        self._step = self._start = content["step"]
+        self._rows = dict(content["rows"])
+        self._part = k + 1
+
+    def to_end(self, should_stop: Callable[[], bool], on_step: Callable[[int, int], None] | None) -> TrialResult:
+        """The loop."""
+        last = self._setting.spec.total_steps
+        try:
+            while True:
+                self._measure()
+                if self._step == last:
+                    break
+                self._train()
+                self._step += 1
+                if on_step:
+                    on_step(self._step, last)
+                if should_stop() and self._step < last:
+                    self._save()
+                    return self._result("interrupted", None)
+                if self._checkpoints and time.monotonic() - self._saved_at >= self._every_s:
+                    self._save()
+            self._write("examples", self._setting.evaluator.example_rows(self._setting.selected))
+            outcome = self._result("completed", None)
+        except DivergedError as error:
+            outcome = self._result("diverged", str(error))
+        self._flush()
+        return outcome
+
+    def _measure(self) -> None:
+        """Evaluations and probe due at this step."""
+        setting, step, began = self._setting, self._step, time.process_time()
+        if step in setting.evaluation_steps:
+            rows = setting.evaluator.rows(step)
+            self._check_finite(rows)
+            self._write("evals", [{"step": step, **row} for row in rows])
+            self._finals = _finals(rows)
+        if step in setting.probe_steps:
+            self._write("layers", [{"step": step, **row} for row in setting.probe_rows()])
+        self._measure_s += time.process_time() - began
+
+    def _train(self) -> None:
+        """One update, with its online rows."""
+        made = self._setting.train_step(self._step)
+        if not isfinite(made.loss):
+            raise DivergedError(f"the loss of the batch at step {self._step} is {made.loss}")
+        if made.step_row:
+            self._write("steps", [made.step_row])
+        self._write("layers", made.layer_rows)
+
+    def _check_finite(self, rows: list[dict]) -> None:
+        for row in rows:
+            if row["loss"] is not None and not isfinite(row["loss"]):
+                raise DivergedError(f"the {row['split']} loss at step {self._step} is {row['loss']}")
+
+    def _write(self, table: str, rows: list[dict]) -> None:
+        self._rows[table] += len(rows)
+        self._sink.write(table, rows)
+
+    def _flush(self) -> None:
+        metadata = {"from_step": str(self._start), "to_step": str(self._step), "grew_from": str(self._part - 1)}
+        self._sink.flush(self._part, metadata)
+
+    def _save(self) -> None:
+        """Part k of all tables, then checkpoint k."""
+        self._flush()
+        if self._checkpoints:
+            content = {"step": self._step, "rows": self._rows, "setting": self._setting.state()}
+            self._checkpoints.save(self._part, content)
+        self._part += 1
+        self._saved_at = time.monotonic()
+
+    def _result(self, outcome: str, reason: str | None) -> TrialResult:
+        return TrialResult(
+            outcome=outcome,  # type: ignore[arg-type]
+            reason=reason,
+            start_step=self._start,
+            end_step=self._step,
+            finals=self._finals if outcome == "completed" else {},
+            rows=dict(self._rows),
+            facts=self._setting.facts,
+            device=str(self._setting.device),
+            measure_s=self._measure_s,
+        )
+
+
+def _finals(rows: list[dict]) -> dict[str, float | None]:
+    found = {f"final_{row['split']}_accuracy": row["accuracy"] for row in rows}
+    return found | {"final_train_loss": next(row["loss"] for row in rows if row["split"] == "train")}
