@@ -4,11 +4,11 @@ Checkpoint k stands for the parts 0..k of a trial's tables: it is saved after th
 and probe sample come from named streams that begin anew each epoch or trial, so no generator is kept.
 """
 
+import hashlib
+import io
 import os
-import pickle
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import torch
 
@@ -18,8 +18,15 @@ KEPT = 2
 """The newest and, in case that cannot be read, the one before."""
 
 
+class DamagedCheckpointError(ValueError):
+    """The bytes of a checkpoint are not the ones that were saved."""
+
+
 class CheckpointFolder:
-    """`<path>/checkpoint-<k>.pt`, k = 0, 1, ...; loaded with `weights_only`."""
+    """`<path>/checkpoint-<k>.pt`, k = 0, 1, ...: SHA-256 of the content, then the content as torch saves it.
+
+    Loaded with `weights_only`, and only when the digest agrees.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -35,8 +42,11 @@ class CheckpointFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         temporary = self.path / f"checkpoint-{k}.tmp"
         try:
+            buffer = io.BytesIO()
+            torch.save(content, buffer)
             with temporary.open("wb") as file:
-                torch.save(content, file)
+                file.write(hashlib.sha256(buffer.getbuffer()).digest())
+                file.write(buffer.getbuffer())
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._file(k))
@@ -48,8 +58,11 @@ class CheckpointFolder:
                 self._file(old).unlink()
 
     def load(self, k: int) -> dict[str, Any]:
-        """Content of checkpoint k."""
-        content = torch.load(self._file(k), map_location="cpu", weights_only=True)
+        """Content of checkpoint k. Raises DamagedCheckpointError when its digest disagrees."""
+        saved = self._file(k).read_bytes()
+        if hashlib.sha256(saved[32:]).digest() != saved[:32]:
+            raise DamagedCheckpointError(f"{self._file(k)} is not what was saved")
+        content = torch.load(io.BytesIO(saved[32:]), map_location="cpu", weights_only=True)
         assert isinstance(content, dict)
         return content
 
@@ -58,7 +71,7 @@ class CheckpointFolder:
         for k in reversed(self._numbers()):
             try:
                 self.load(k)
-            except (RuntimeError, EOFError, BadZipFile, pickle.UnpicklingError):
+            except DamagedCheckpointError:
                 continue
             return k
         return None

@@ -63,16 +63,15 @@ class Record:
         gradients = torch.autograd.grad(losses.mean() if mean_gradient else losses.sum(), wanted)
         for layer, delta in zip(self._layers, gradients[len(names) :], strict=True):
             self._deltas[layer.name] = delta
-        for layer in self._layers:
-            use = self._uses[layer.name]
-            if use.x._version != use.version:
-                raise UnsupportedModelError(f"the input of layer {layer.name!r} was changed in place after its use.")
         return Direction(dict(zip(names, gradients, strict=False))) if mean_gradient else None
 
     def _check_uses(self) -> None:
         for layer in self._layers:
             if layer.name not in self._uses:
                 raise UnsupportedModelError(f"layer {layer.name!r} has parameters but was not used.")
+            use = self._uses[layer.name]
+            if use.x._version != use.version:
+                raise UnsupportedModelError(f"the input of layer {layer.name!r} was changed in place after its use.")
 
     def square_norms(self) -> dict[str, dict[str, Tensor]]:
         """||g_i||^2 per layer and tensor: layer -> tensor -> [N], float64."""

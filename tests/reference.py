@@ -1,0 +1,53 @@
+"""Slow and obvious float64 oracles: loops over examples and sorted lists, each explicable on a blackboard."""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+def per_example_gradients(
+    model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor
+) -> dict[str, Tensor]:
+    """Gradient of each example alone, one backward pass each, in float64: parameter name -> [N, *shape]."""
+    twin = copy.deepcopy(model).double()
+    rows: dict[str, list[Tensor]] = {name: [] for name, _ in twin.named_parameters()}
+    for i in range(len(x)):
+        twin.zero_grad()
+        loss(twin(x[i : i + 1].double()), y[i : i + 1]).sum().backward()
+        for name, parameter in twin.named_parameters():
+            assert parameter.grad is not None
+            rows[name].append(parameter.grad.clone())
+    return {name: torch.stack(found) for name, found in rows.items()}
+
+
+def flat(rows: dict[str, Tensor], prefix: str = "") -> Tensor:
+    """All rows side by side, [N, D], of the parameters whose name begins with `prefix`."""
+    return torch.cat([g.reshape(len(g), -1) for name, g in rows.items() if name.startswith(prefix)], dim=1)
+
+
+def coherence_by_pairs(g: Tensor) -> float:
+    """alpha as the mean dot product over all pairs, the diagonal included, over the mean squared norm."""
+    n = len(g)
+    pairs = sum(float(g[i] @ g[j]) for i in range(n) for j in range(n)) / n**2
+    return pairs / (sum(float(g[i] @ g[i]) for i in range(n)) / n)
+
+
+def unbiased_by_pairs(g: Tensor) -> float:
+    """alpha as the mean dot product over distinct pairs, over the mean squared norm."""
+    n = len(g)
+    pairs = sum(float(g[i] @ g[j]) for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
+    return pairs / (sum(float(g[i] @ g[i]) for i in range(n)) / n)
+
+
+def winsorized_mean(values: list[float], k: int) -> float:
+    """Replace the k smallest by the next, the k largest by the next, and average."""
+    ordered = sorted(values)
+    low, high = ordered[k], ordered[len(ordered) - 1 - k]
+    return sum(min(max(v, low), high) for v in values) / len(values)
+
+
+def median(values: list[float]) -> float:
+    """The middle one of an odd number of values."""
+    return sorted(values)[len(values) // 2]

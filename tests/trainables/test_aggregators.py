@@ -1,0 +1,175 @@
+"""Aggregators: one contract suite over the registry, oracles, and the laws each must keep."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from tests import reference
+from trainables.aggregators import AGGREGATORS, smallest_level, tail_count
+from trainables.gradients import selection
+from trainables.gradients.types import DenseRows, Direction, GroupMeans, OuterRows
+from trainables.registry import load
+
+PARAMETERS = {"winsorized": {"level": 20.0}}
+BATCH = 12
+FINITE = st.floats(-8, 8, width=32).map(lambda v: float(np.float32(round(v, 2))))
+
+
+def built(name, batch=BATCH):
+    choice = AGGREGATORS[name].params(name=name, **PARAMETERS.get(name, {}))
+    level = getattr(choice, "level", None)
+    return load(AGGREGATORS[name])(choice, None if level is None else tail_count(level, batch))
+
+
+def fed(name, rows, times=3):
+    """Direction of an aggregator fed the same batch of rows [N, D] until it no longer idles."""
+    aggregator, direction = built(name, len(rows)), None
+    state = aggregator.init()
+    for _ in range(times):
+        kind = AGGREGATORS[name].facts
+        if kind == "rows":
+            given = iter([("w", DenseRows(rows))])
+        elif kind == "groups":
+            given = GroupMeans(tuple(Direction({"w": part.mean(0)}) for part in rows.tensor_split(3)))
+        else:
+            given = Direction({"w": rows.mean(0)})
+        direction, state = aggregator.update(given, state)
+    return direction.tensors["w"]
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+def test_identical_rows_give_that_row(name):
+    row = torch.tensor([1.0, -2.0, 0.0, 3.5])
+    torch.testing.assert_close(fed(name, row.repeat(BATCH, 1)), row)
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+def test_scaling_the_rows_scales_the_direction(name):
+    rows = torch.randn(BATCH, 5, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(fed(name, -4 * rows), -4 * fed(name, rows))
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+def test_shape_dtype_and_purity(name):
+    rows = torch.randn(BATCH, 5, dtype=torch.float64)
+    before = rows.clone()
+    direction = fed(name, rows)
+    assert direction.shape == (5,)
+    assert direction.dtype == torch.float64
+    assert torch.equal(rows, before)
+
+
+@pytest.mark.parametrize("name", ["mean", "winsorized"])
+def test_the_order_of_rows_is_irrelevant(name):
+    rows = torch.randn(BATCH, 5, dtype=torch.float64)
+    torch.testing.assert_close(fed(name, rows.flip(0)), fed(name, rows))
+
+
+@pytest.mark.parametrize("name", ["winsorized", "median-of-3"])
+def test_one_outlier_is_resisted(name):
+    rows = torch.randn(BATCH, 5)
+    rows[0] = 1e6
+    assert fed(name, rows).abs().max() < 10
+    assert fed("mean", rows).abs().max() > 1e4
+
+
+def matrices(least):
+    shapes = st.tuples(st.integers(least, 9), st.integers(1, 6))
+    return shapes.flatmap(lambda s: arrays(np.float32, s, elements=FINITE))
+
+
+PATHS = {
+    "numpy": selection.dense_numpy,
+    "numba": selection.dense_numba,
+    "torch": lambda v, k: selection.dense_torch(torch.from_numpy(v), k).numpy(),
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+@settings(max_examples=40, deadline=None)
+@given(values=matrices(5), k=st.integers(0, 2))
+def test_every_path_equals_sorted_lists(path, values, k):
+    expected = [reference.winsorized_mean([float(v) for v in column], k) for column in values.T]
+    np.testing.assert_allclose(PATHS[path](values, k), expected, rtol=2e-6, atol=2e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.tuples(st.integers(5, 9), st.integers(1, 4), st.integers(1, 5)).flatmap(
+        lambda s: st.tuples(
+            arrays(np.float64, (s[0], s[1]), elements=st.sampled_from([0.0, 0.0, 1.5, -2.0])),
+            arrays(np.float64, (s[0], s[2]), elements=st.sampled_from([0.0, 0.0, 0.0, 3.0, -1.0])),
+        )
+    ),
+    st.integers(0, 2),
+)
+def test_skipping_zero_columns_changes_nothing(factors, k):
+    left, right = factors
+    dense = OuterRows(torch.from_numpy(left), torch.from_numpy(right)).dense().reshape(len(left), -1).numpy()
+    expected = selection.dense_numpy(dense, k).reshape(left.shape[1], right.shape[1])
+    np.testing.assert_allclose(selection.outer_numba(left, right, k), expected, atol=1e-14)
+    np.testing.assert_allclose(selection.outer_numpy(left, right, k), expected, atol=1e-14)
+
+
+def test_the_kernels_agree_on_more_columns_than_a_block():
+    rng = np.random.default_rng(0)
+    left, right = rng.standard_normal((32, 7)).astype("f4"), np.maximum(rng.standard_normal((32, 700)), 0).astype("f4")
+    for k in (0, 1, 2, 5):
+        a = selection.winsorized_mean(OuterRows(torch.from_numpy(left), torch.from_numpy(right)), k)
+        b = selection.winsorized_mean(DenseRows(torch.from_numpy(left[:, :, None] * right[:, None])), k)
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-6)
+
+
+def test_winsorizing_nothing_is_the_mean():
+    rows = torch.randn(8, 30, dtype=torch.float64)
+    torch.testing.assert_close(selection.winsorized_mean(DenseRows(rows), 0), rows.mean(0))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_the_path_on_a_gpu_equals_numpy():
+    rows = torch.randn(32, 500)
+    for k in (1, 4):
+        found = selection.winsorized_mean(DenseRows(rows.cuda()), k).cpu().numpy()
+        np.testing.assert_allclose(found, selection.dense_numpy(rows.numpy(), k), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "combine"), [("rolling-median-of-3", reference.median), ("rolling-mean-of-3", lambda v: sum(v) / 3)]
+)
+def test_rolling_rules_idle_twice_and_then_follow_the_last_three(name, combine):
+    aggregator, history = built(name), []
+    state = aggregator.init()
+    for step in range(6):
+        gradient = torch.randn(4, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
+        history.append(gradient)
+        direction, state = aggregator.update(Direction({"w": gradient}), state)
+        if step < 2:
+            assert direction is None
+        else:
+            last = torch.stack(history[-3:]).t().tolist()
+            torch.testing.assert_close(direction.tensors["w"].tolist(), [combine(v) for v in last])
+
+
+def test_median_of_3_is_the_median_of_each_coordinate():
+    groups = [torch.randn(50, dtype=torch.float64) for _ in range(3)]
+    direction, _ = built("median-of-3").update(GroupMeans(tuple(Direction({"w": g}) for g in groups)), {})
+    expected = [reference.median(list(column)) for column in zip(*(g.tolist() for g in groups), strict=True)]
+    assert direction.tensors["w"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("level", "batch", "k"), [(3, 32, 1), (6, 32, 2), (13, 32, 4), (1, 100, 1), (8, 100, 8), (1, 32, 0), (50, 9, 4)]
+)
+def test_a_level_is_a_percentage_per_tail(level, batch, k):
+    assert tail_count(level, batch) == k
+
+
+@given(st.integers(3, 5000))
+def test_the_smallest_level_is_the_smallest(batch):
+    level = smallest_level(batch)
+    assert tail_count(level, batch) == 1
+    assert tail_count(round(level - 0.01, 2), batch) == 0
