@@ -31,7 +31,7 @@ def input_refusal(x: Tensor) -> str | None:
 
 
 def _patches(module: nn.Conv2d, x: Tensor, out: tuple[int, int]) -> Tensor:
-    """Input patches [N, T, C k k] of a chunk, by one strided copy."""
+    """Input patches [N, C k k, T] of a chunk, by one strided copy whose innermost runs are image rows."""
     assert not isinstance(module.padding, str)
     pad_h, pad_w = module.padding
     padded = functional.pad(x, (pad_w, pad_w, pad_h, pad_h)) if pad_h or pad_w else x
@@ -39,9 +39,9 @@ def _patches(module: nn.Conv2d, x: Tensor, out: tuple[int, int]) -> Tensor:
     (k_h, k_w), (s_h, s_w), (e_h, e_w) = module.kernel_size, module.stride, module.dilation
     b, c, h, w = padded.stride()
     windows = padded.as_strided(
-        (n, out[0], out[1], channels, k_h, k_w), (b, h * s_h, w * s_w, c, h * e_h, w * e_w), padded.storage_offset()
+        (n, channels, k_h, k_w, *out), (b, c, h * e_h, w * e_w, h * s_h, w * s_w), padded.storage_offset()
     )
-    return windows.reshape(n, out[0] * out[1], channels * k_h * k_w)
+    return windows.reshape(n, channels * k_h * k_w, out[0] * out[1])
 
 
 def _chunks(module: nn.Conv2d, x: Tensor, d: Tensor) -> list[slice]:
@@ -54,7 +54,7 @@ def _chunks(module: nn.Conv2d, x: Tensor, d: Tensor) -> list[slice]:
 def _weight_rows(module: nn.Conv2d, x: Tensor, d: Tensor) -> Tensor:
     """Weight gradients [N, O, C k k] of a chunk."""
     patches = _patches(module, x, (d.shape[2], d.shape[3]))
-    return torch.bmm(d.flatten(2), patches)
+    return torch.bmm(d.flatten(2), patches.transpose(1, 2))
 
 
 def square_norms(module: nn.Conv2d, x: Tensor, d: Tensor) -> dict[str, Tensor]:
