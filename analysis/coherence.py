@@ -1,0 +1,37 @@
+"""Curves of m-coherence that several figures and claims share."""
+
+import polars as pl
+
+from analysis.curves import Line, line
+from analysis.query import log_window, ratio_of_sums
+from analysis.store import Store
+from analysis.sweeps import Context
+
+REFERENCE = "mean"
+"""Coherence is compared under plain averaging: other aggregators move the weights elsewhere."""
+
+COLUMNS = ["trial_id", "step", "source", "group", "layer", "layer_index", "n", "q", "s2"]
+
+
+def probes(store: Store, trials: pl.DataFrame) -> pl.DataFrame:
+    """Probe rows of group `all` of these trials, every layer, with seed."""
+    rows = store.read("layers", trials["trial_id"].to_list(), COLUMNS)
+    rows = rows.filter((pl.col("source") == "probe") & (pl.col("group") == "all"))
+    return rows.join(trials.select("trial_id", "seed"), on="trial_id")
+
+
+def plain(context: Context) -> Context:
+    """The trials of a context that average plainly."""
+    chosen = context.trials.filter(pl.col("aggregator_name") == REFERENCE)
+    return Context(context.key, context.label, chosen)
+
+
+def step_line(rows: pl.DataFrame, key: str, style: tuple[str, float]) -> Line:
+    """m-coherence against step: ratio of sums in windows of steps, then over seeds on the log scale."""
+    pooled = ratio_of_sums(rows.with_columns(log_window()), ["seed", "window"])
+    return line(pooled.rename({"step": "x", "m_coherence": "y"}), key, style, log=True)
+
+
+def sample_sizes(rows: pl.DataFrame) -> tuple[int, ...]:
+    """Distinct n among the rows."""
+    return tuple(sorted(rows["n"].drop_nulls().unique().to_list()))

@@ -1,0 +1,125 @@
+"""Curves over seeds as plain data: what figures collect, save and draw."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from analysis.stats import Array, Kind, band
+
+Numbers = tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One condition. Undefined values are None.
+
+    key: name of the condition; style: name and number from which the theme chooses its look.
+    x, center, low, high: shape [T]; seed_x, seed_y: shape [S, T]; kind: what low and high are.
+    """
+
+    key: str
+    style: tuple[str, float]
+    seeds: tuple[int, ...]
+    x: Numbers
+    center: Numbers
+    low: Numbers
+    high: Numbers
+    seed_x: tuple[Numbers, ...]
+    seed_y: tuple[Numbers, ...]
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Lines that share axes. note: a sentence for under the title."""
+
+    title: str
+    lines: tuple[Line, ...]
+    note: str = ""
+    row: str = ""
+
+
+def line(frame: pl.DataFrame, key: str, style: tuple[str, float], *, log: bool, log_x: bool = False) -> Line:
+    """Columns seed, window, x, y -> a line; seeds are aligned on `window`, and summarised there.
+
+    The x of the centre is the mean over seeds (geometric with log_x).
+    """
+    seeds = sorted(frame["seed"].unique().to_list())
+    windows = sorted(frame["window"].unique().to_list())
+    x, y = (_matrix(frame, column, seeds, windows) for column in ("x", "y"))
+    over_seeds = band(y, log=log)
+    return Line(
+        key=key,
+        style=style,
+        seeds=tuple(seeds),
+        x=numbers(band(x, log=log_x).center),
+        center=numbers(over_seeds.center),
+        low=numbers(over_seeds.low),
+        high=numbers(over_seeds.high),
+        seed_x=tuple(numbers(row) for row in x),
+        seed_y=tuple(numbers(row) for row in y),
+        kind=over_seeds.kind,
+    )
+
+
+def _matrix(frame: pl.DataFrame, column: str, seeds: list[int], windows: list[int]) -> Array:
+    rows, columns = ({value: i for i, value in enumerate(values)} for values in (seeds, windows))
+    matrix = np.full((len(seeds), len(windows)), np.nan)
+    for seed, window, value in frame.select("seed", "window", column).iter_rows():
+        matrix[rows[seed], columns[window]] = np.nan if value is None else value
+    return matrix
+
+
+def numbers(values: Iterable[float]) -> Numbers:
+    """Floats with None for what is undefined."""
+    return tuple(float(value) if np.isfinite(value) else None for value in values)
+
+
+def array(values: Numbers) -> Array:
+    """Floats with NaN for None."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+TIDY = {
+    "panel": pl.String,
+    "row": pl.String,
+    "condition": pl.String,
+    "seed": pl.Int64,
+    "point": pl.Int64,
+    "x": pl.Float64,
+    "y": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "interval": pl.String,
+    "seeds": pl.Int64,
+}
+
+
+def tidy(panels: Iterable[Panel]) -> pl.DataFrame:
+    """Panels as one row per point; `seed` is null on the summary over seeds, which carries low and high."""
+    rows: list[tuple[object, ...]] = []
+    for panel in panels:
+        for one in panel.lines:
+            head, count = (panel.title, panel.row, one.key), len(one.seeds)
+            rows += [
+                (*head, None, i, *point, one.kind, count)
+                for i, point in enumerate(zip(one.x, one.center, one.low, one.high, strict=True))
+            ]
+            for seed, xs, ys in zip(one.seeds, one.seed_x, one.seed_y, strict=True):
+                rows += [
+                    (*head, seed, i, x, y, None, None, None, count) for i, (x, y) in enumerate(zip(xs, ys, strict=True))
+                ]
+    return pl.DataFrame(rows, schema=TIDY, orient="row")
+
+
+def at_most(one: Line, x: float) -> list[tuple[float, float]]:
+    """Defined (x, centre) points up to x."""
+    return [(a, b) for a, b in zip(one.x, one.center, strict=True) if a is not None and b is not None and a <= x]
+
+
+def ends(one: Line) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """First and last defined point of the centre."""
+    points = at_most(one, np.inf)
+    return (points[0], points[-1]) if points else None

@@ -1,0 +1,47 @@
+"""Accuracy on groups of examples: what the figures and claims about memorisation share."""
+
+import polars as pl
+
+from analysis.curves import Line, line
+from analysis.store import Store
+from analysis.sweeps import Context
+
+LEVEL = 0.5
+"""Half learnt: this share of a group's given labels is predicted."""
+
+LAST = 3
+"""Single evaluations at the end are erratic (the iterate bounces); the last three are averaged."""
+
+
+def evaluations(store: Store, trials: pl.DataFrame) -> pl.DataFrame:
+    """Evaluations of these trials that have examples, with seed."""
+    columns = ["trial_id", "step", "split", "loss", "accuracy", "count"]
+    rows = store.read("evals", trials["trial_id"].to_list(), columns)
+    return rows.drop_nulls("accuracy").join(trials.select("trial_id", "seed"), on="trial_id").sort("step")
+
+
+def partly_corrupt(context: Context) -> list[tuple[str, Context]]:
+    """(noise label, trials) for every corruption that selects some examples but not all, so that both groups exist."""
+    partial = context.trials.filter((pl.col("noise") > 0) & (pl.col("noise") < 1))
+    groups = partial.sort("noise", "position").group_by("noise_label", maintain_order=True)
+    return [(str(key[0]), Context(context.key, context.label, frame)) for key, frame in groups]
+
+
+def accuracy_line(rows: pl.DataFrame, key: str, style: tuple[str, float]) -> Line:
+    """Accuracy against step, aligned on the evaluated step; plain mean over seeds."""
+    aligned = rows.select(
+        "seed", pl.col("step").alias("window"), pl.col("step").alias("x"), pl.col("accuracy").alias("y")
+    )
+    return line(aligned, key, style, log=False)
+
+
+def classes(store: Store, trials: pl.DataFrame) -> int | None:
+    """Distinct original labels among the training examples of one trial; None where `examples` is empty."""
+    rows = store.read("examples", trials["trial_id"].to_list()[:1], ["original_label"])
+    return rows["original_label"].n_unique() or None
+
+
+def chance(store: Store, context: Context) -> float | None:
+    """Accuracy of guessing among equally frequent classes."""
+    number = classes(store, context.trials)
+    return None if number is None else 1 / number

@@ -1,0 +1,176 @@
+"""One HTML page about a sweep: no script, no external resource, everything from data escaped."""
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from analysis.evaluation import evaluate
+from analysis.gallery import Drawn, NotDrawn, code_version, draw_all
+from analysis.limits import limits
+from analysis.stats import KIND_WORDS, kind_of
+from analysis.store import Store
+from analysis.sweeps import Sweep, cell_label
+from analysis.theme import number, percent
+
+TEMPLATE = "report.html.j2"
+TAGS = {
+    "S": "seen in the paper's own text",
+    "C": "seen in the authors' released code",
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the planned trials took, failed attempts included. CPU seconds unless said."""
+
+    cpu_s: float
+    measure_s: float
+    wall_s: float
+    attempts: int
+    unfinished: int
+    peak_memory_mib: float | None
+
+    @property
+    def measuring_share(self) -> str:
+        """Share of the CPU seconds that went into probes and evaluations."""
+        return percent(self.measure_s / self.cpu_s) if self.cpu_s > 0 else "undefined"
+
+
+def render(store: Store, sweep: Sweep, results: Iterable[Drawn | NotDrawn] | None = None) -> str:
+    """The page as text. results: figures drawn already."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"percent": percent, "number": number}
+    return environment.get_template(TEMPLATE).render(
+        **content(store, sweep, draw_all(store, sweep) if results is None else results)
+    )
+
+
+def content(store: Store, sweep: Sweep, results: Iterable[Drawn | NotDrawn]) -> dict[str, Any]:
+    """Everything the template shows."""
+    figures = [_figure(result) for result in results]
+    return {
+        "sweep": sweep,
+        "question": _question(sweep.definition),
+        "axes": _axes(sweep),
+        "claims": evaluate(store, sweep),
+        "figures": figures,
+        "limits": limits(store, sweep),
+        "trials": _trials(sweep),
+        "cost": cost(store, sweep),
+        "provenance": _provenance(sweep),
+        "damaged": {str(path.relative_to(store.path)): why for path, why in store.check(sweep.trial_ids).items()},
+        "tags": TAGS,
+        "interval": KIND_WORDS[kind_of(sweep.trials["seed"].n_unique())],
+        "version": code_version(),
+    }
+
+
+def _figure(result: Drawn | NotDrawn) -> dict[str, Any]:
+    if isinstance(result, NotDrawn):
+        return {**vars(result), "picture": None}
+    return {
+        "name": result.name,
+        "title": result.title,
+        "picture": base64.b64encode(result.png).decode(),
+        "caption": result.caption,
+        "published": result.published,
+    }
+
+
+def _question(definition: str) -> str:
+    """`description` of the sweep file; empty where it has none or is no longer readable."""
+    import yaml
+
+    try:
+        parsed = yaml.safe_load(definition)
+    except yaml.YAMLError:
+        return ""
+    return str(parsed.get("description") or "") if isinstance(parsed, dict) else ""
+
+
+def _axes(sweep: Sweep) -> list[tuple[str, str]]:
+    planned = sweep.planned
+    names = {
+        "models": "model_label",
+        "labels": "noise_label",
+        "aggregators": "aggregator_label",
+        "seeds": "spec_seed",
+    }
+    rows = [(name, ", ".join(map(str, planned[column].unique(maintain_order=True)))) for name, column in names.items()]
+    models = sweep.trials.unique("model_label", maintain_order=True).drop_nulls("parameters")
+    sizes = ", ".join(f"{name} {count:,}" for name, count in models.select("model_label", "parameters").iter_rows())
+    rows.append(("parameters", sizes))
+    fields = ("dataset", "train_examples", "batch_size", "epochs", "steps", "optimizer", "lr")
+    for field in fields:
+        values = sweep.trials[field].unique(maintain_order=True).drop_nulls()
+        rows.append((field.replace("_", " "), ", ".join(f"{v:,}" if isinstance(v, int) else str(v) for v in values)))
+    return rows
+
+
+def _trials(sweep: Sweep) -> list[dict[str, Any]]:
+    """Planned trials in order, with final numbers where they completed."""
+    done = {row["trial_id"]: row for row in sweep.trials.iter_rows(named=True)}
+    states = {cell.trial_id: cell.state for cell in sweep.missing}
+    rows = []
+    for planned in sweep.planned.iter_rows(named=True):
+        result = done.get(planned["trial_id"], {})
+        finals = {split: result.get(f"final_{split}_accuracy") for split in ("train", "pristine", "corrupt", "test")}
+        outcome = result.get("outcome") or states[planned["trial_id"]]
+        rows.append({**planned, "cell": cell_label(planned), "outcome": outcome, "finals": finals})
+    return rows
+
+
+def cost(store: Store, sweep: Sweep) -> Cost:
+    """Sums over attempts; an attempt that was recorded at start and end counts once, by its last record."""
+    attempts = store.read_all("attempts", sweep.planned["trial_id"].to_list())
+    last = attempts.sort("ended_at", nulls_last=False).unique(["trial_id", "attempt"], keep="last")
+    ended = last.drop_nulls("ended_at")
+    peak = last["peak_memory_mib"].max()
+    return Cost(
+        cpu_s=float(last["cpu_s"].sum()),
+        measure_s=float(last["measure_s"].sum()),
+        wall_s=float((ended["ended_at"] - ended["started_at"]).sum()),
+        attempts=last.height,
+        unfinished=last.filter(pl.col("outcome") != "completed").height,
+        peak_memory_mib=None if peak is None else float(peak),  # type: ignore[arg-type]
+    )
+
+
+def _provenance(sweep: Sweep) -> list[tuple[str, str, int]]:
+    """(what, value, number of trials) for every distinct value in the provenance; nested keys joined by dots."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for text in sweep.trials["provenance"].drop_nulls():
+        counts.update(set(_flat("", _parsed(text))))
+    digests = sweep.trials["data_sha256"].drop_nulls().unique().len()
+    rows = [(what, value, count) for (what, value), count in sorted(counts.items())]
+    versions = ", ".join(map(str, sweep.trials["numerics_version"].drop_nulls().unique().sort()))
+    return [
+        *rows,
+        ("numerics version", versions, sweep.trials.height),
+        ("distinct data digests", str(digests), sweep.trials.height),
+    ]
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"provenance": text}
+
+
+def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
+    if isinstance(value, dict):
+        return [pair for key, item in value.items() for pair in _flat(f"{prefix}.{key}" if prefix else str(key), item)]
+    if isinstance(value, list):
+        return [(prefix, " ".join(map(str, value)))]
+    return [(prefix, str(value))]

@@ -1,0 +1,188 @@
+"""A store on disk, read lazily: finished trials only, completed ones by default.
+
+`<store>/<table>/<folder>/part-<k>.parquet` with the declared columns in every file. The `trial_id` column
+is the truth; the folder name only lets files of other trials be skipped unread. A part that cannot be
+read is named in `damaged`, and everything else is read.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analysis.errors import UserError
+from trainables.records import SCHEMA_VERSION, SCHEMAS, STORE_FILE
+
+_PART = re.compile(r"part-\d+\.parquet")
+_REVISION = re.compile(r"\d+\.parquet")
+_TRIAL_ID = re.compile(r"[0-9a-f]{12}")
+COUNTED = ("steps", "layers", "evals", "examples")
+"""Tables whose number of rows `trials` declares."""
+
+
+class Store:
+    """Read access to the tables under `path`; raises UserError where there is no store this version can read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.schema_version = _schema_version(self.path)
+        self._damaged: dict[Path, str] = {}
+        self._checked: dict[Path, int] = {}
+
+    @property
+    def damaged(self) -> dict[Path, str]:
+        """Files that could not be read, and why; grows as tables are touched."""
+        return dict(sorted(self._damaged.items()))
+
+    def scan(self, table: str, trial_ids: Collection[str] | None = None) -> pl.LazyFrame:
+        """Every readable row of a table, unfinished trials included; an absent table is empty."""
+        schema = SCHEMAS[table]
+        paths = [path for path in self._files(table, trial_ids) if self._readable(path, schema)]
+        if not paths:
+            return _empty(schema)
+        frame = pl.scan_parquet(paths, glob=False, hive_partitioning=False)
+        return frame if trial_ids is None else frame.filter(pl.col("trial_id").is_in(list(trial_ids)))
+
+    def read(
+        self, table: str, trial_ids: Collection[str] | None = None, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """Rows of completed trials (of `trial_ids` among them, if given)."""
+        wanted = set(self.trials["trial_id"]) if trial_ids is None else set(trial_ids) & set(self.trials["trial_id"])
+        return self._collect(table, wanted, columns)
+
+    def read_all(self, table: str, trial_ids: Collection[str]) -> pl.DataFrame:
+        """Rows of these trials whether or not they finished (`attempts` of failed ones)."""
+        return self._collect(table, set(trial_ids), None)
+
+    @cached_property
+    def finished(self) -> pl.DataFrame:
+        """`trials`, whatever the outcome."""
+        return self._collect("trials", None, None).unique("trial_id", keep="first", maintain_order=True)
+
+    @cached_property
+    def trials(self) -> pl.DataFrame:
+        """`trials` that completed."""
+        return self.finished.filter(pl.col("outcome") == "completed")
+
+    def sweep_names(self) -> list[str]:
+        """Names of the sweeps launched into this store."""
+        folders = self.path / "sweeps"
+        if not folders.is_dir():
+            return []
+        return sorted(p.name for p in folders.iterdir() if p.is_dir() and any(_revisions(p)))
+
+    def revision(self, name: str) -> pl.DataFrame:
+        """Rows of the newest readable revision of a sweep, in order."""
+        for path in sorted(_revisions(self.path / "sweeps" / name), key=lambda p: int(p.stem), reverse=True):
+            if self._readable(path, SCHEMAS["sweeps"]):
+                rows = pl.read_parquet(path, glob=False).sort("position")
+                if rows.height:
+                    return rows
+                self._damaged[path] = "no trials in it"
+        raise UserError(f"sweep {name!r} in {self.path}: no revision can be read; run `coherence run {name}` again.")
+
+    def check(self, trial_ids: Collection[str]) -> dict[Path, str]:
+        """Look at every table of these trials and compare row counts with what `trials` declares."""
+        finished = self.finished.filter(pl.col("trial_id").is_in(list(trial_ids)))
+        for table in COUNTED:
+            counts = self._collect(table, set(finished["trial_id"]), ["trial_id"]).group_by("trial_id").len("found")
+            joined = finished.join(counts, on="trial_id", how="left").with_columns(pl.col("found").fill_null(0))
+            for row in joined.filter(pl.col("found") != pl.col(f"rows_{table}")).iter_rows(named=True):
+                folder = self.path / table / row["trial_id"]
+                why = f"{row['found']} of {row[f'rows_{table}']} rows can be read"
+                if not any(path.is_relative_to(folder) for path in self._damaged):
+                    self._damaged[folder] = why
+        return self.damaged
+
+    def _collect(self, table: str, trial_ids: set[str] | None, columns: Sequence[str] | None) -> pl.DataFrame:
+        selected = SCHEMAS[table].names if columns is None else list(columns)
+        try:
+            return self.scan(table, trial_ids).select(selected).collect()
+        except (pl.exceptions.PolarsError, OSError):
+            # A footer can be whole while a page is not: find the part by reading each, then read the rest.
+            if not self._read_each(table, trial_ids):
+                raise
+            return self.scan(table, trial_ids).select(selected).collect()
+
+    def _files(self, table: str, trial_ids: Collection[str] | None) -> Iterator[Path]:
+        folder = self.path / table
+        if not folder.is_dir():
+            return
+        for trial in sorted(folder.iterdir()):
+            other = trial_ids is not None and _TRIAL_ID.fullmatch(trial.name) and trial.name not in trial_ids
+            if trial.is_dir() and not other:
+                yield from sorted(p for p in trial.iterdir() if _PART.fullmatch(p.name))
+
+    def _readable(self, path: Path, schema: pa.Schema) -> bool:
+        """Check a footer once per size of the file."""
+        try:
+            size = path.stat().st_size
+            if self._checked.get(path) == size:
+                return path not in self._damaged
+            found = pq.read_schema(path)
+        except FileNotFoundError:
+            return False
+        except (pa.ArrowException, OSError) as error:
+            self._damaged[path] = _first_line(error)
+            return False
+        self._checked[path] = size
+        differing = sorted({name for name, _ in set(_columns(found)) ^ set(_columns(schema))})
+        if _columns(found) != _columns(schema):
+            self._damaged[path] = f"columns differ from the declared ones: {differing or 'another order'}"
+        return path not in self._damaged
+
+    def _read_each(self, table: str, trial_ids: set[str] | None) -> bool:
+        """Mark parts that cannot be decoded; whether any was found."""
+        before = len(self._damaged)
+        for path in self._files(table, trial_ids):
+            if self._readable(path, SCHEMAS[table]):
+                try:
+                    pl.read_parquet(path, glob=False, hive_partitioning=False)
+                except (pl.exceptions.PolarsError, OSError) as error:
+                    self._damaged[path] = _first_line(error)
+        return len(self._damaged) > before
+
+
+def _columns(schema: pa.Schema) -> list[tuple[str, str]]:
+    """Names and types; the ways of storing a string (polars writes large ones) count as one."""
+    kinds = [str(kind).removeprefix("large_").removesuffix("_view") for kind in schema.types]
+    return list(zip(schema.names, kinds, strict=True))
+
+
+def _revisions(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from (p for p in folder.iterdir() if _REVISION.fullmatch(p.name))
+
+
+def _empty(schema: pa.Schema) -> pl.LazyFrame:
+    frame = pl.from_arrow(schema.empty_table())
+    assert isinstance(frame, pl.DataFrame)
+    return frame.lazy()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _schema_version(path: Path) -> int:
+    marker = path / STORE_FILE
+    if not marker.is_file():
+        raise UserError(f"{path} is not a store: it has no {STORE_FILE}; give the folder that `coherence run` wrote.")
+    try:
+        version = json.loads(marker.read_text())["schema_version"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise UserError(
+            f"{marker} cannot be read ({_first_line(error)}); expected JSON with schema_version."
+        ) from error
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise UserError(f"{marker} has schema_version {version!r}; expected a whole number from 1 to {SCHEMA_VERSION}.")
+    if version > SCHEMA_VERSION:
+        raise UserError(
+            f"{path} has schema version {version}; this gradient-coherence reads up to {SCHEMA_VERSION}: upgrade it."
+        )
+    return version

@@ -1,0 +1,136 @@
+"""A sweep as it stands in a store: what was planned, what completed, what is missing."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import polars as pl
+
+from analysis.errors import UserError
+from analysis.query import with_spec
+from analysis.store import Store
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A planned trial without a completed result."""
+
+    trial_id: str
+    label: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """Trials that differ only in corruption, aggregator and seed: one panel of a figure."""
+
+    key: str
+    label: str
+    trials: pl.DataFrame
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches in the training set."""
+        return int(self.trials["train_examples"][0]) // int(self.trials["batch_size"][0])
+
+    def arms(self, *by: str) -> Iterator[tuple[tuple[str, ...], pl.DataFrame]]:
+        """Trials grouped by columns, ordered by noise and then as planned."""
+        ordered = self.trials.sort("noise", "position", maintain_order=True)
+        for key, frame in ordered.group_by(by, maintain_order=True):
+            yield tuple(str(part) for part in key), frame.sort("seed")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Newest revision of a sweep. planned and trials carry the columns of `query.with_spec` and `position`."""
+
+    name: str
+    revision: int
+    definition: str
+    planned: pl.DataFrame
+    trials: pl.DataFrame
+    missing: tuple[Missing, ...]
+
+    @property
+    def trial_ids(self) -> list[str]:
+        """Completed trials, in the order of the sweep."""
+        return self.trials["trial_id"].to_list()
+
+    def contexts(self) -> list[Context]:
+        """One per combination of everything but corruption, aggregator and seed, in the order of the sweep."""
+        frames = {str(key[0]): frame for key, frame in self.trials.group_by("context", maintain_order=True)}
+        labels = _context_labels(self.planned)
+        return [Context(key, labels[key], frame) for key, frame in frames.items()]
+
+
+def open_sweep(store: Store, name: str) -> Sweep:
+    """Read what the store knows of a sweep; raises UserError for a name it does not know."""
+    known = store.sweep_names()
+    if name not in known:
+        close = get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise UserError(f"no sweep {name!r} in {store.path}.{hint} {_known(known)}")
+    rows = store.revision(name)
+    planned = with_spec(rows.select("position", "trial_id", "spec"))
+    columns = [c for c in planned.columns if c not in {"spec"}]
+    trials = planned.select(columns).join(store.trials, on="trial_id", how="inner", maintain_order="left")
+    revision, definition = rows["revision"][0], rows["definition"][0] or ""
+    return Sweep(name, revision, definition, planned, trials, _missing(store, planned, trials))
+
+
+def sweep_name(store: Store, given: str | None) -> str:
+    """The given name, or the only one in the store."""
+    if given is not None:
+        return given
+    known = store.sweep_names()
+    if len(known) != 1:
+        raise UserError(f"{store.path} holds {len(known)} sweeps; name one. {_known(known)}")
+    return known[0]
+
+
+def _known(names: list[str]) -> str:
+    return f"Known: {', '.join(names)}." if names else "The store holds no sweep yet: `coherence run SWEEP` fills it."
+
+
+def _missing(store: Store, planned: pl.DataFrame, trials: pl.DataFrame) -> tuple[Missing, ...]:
+    rows = planned.join(trials.select("trial_id"), on="trial_id", how="anti", maintain_order="left")
+    ids = set(rows["trial_id"])
+    if not ids:
+        return ()
+    attempts = store.read_all("attempts", ids).sort("attempt", "ended_at", nulls_last=False)
+    states = dict(attempts.select("trial_id", "outcome").iter_rows())
+    ended = store.finished.filter(pl.col("trial_id").is_in(list(ids)))
+    lost = [path.parent.name for path in store.damaged if path.parent.parent.name == "trials"]
+    states |= dict.fromkeys(lost, "result unreadable")
+    states |= dict(ended.select("trial_id", "outcome").iter_rows())
+    return tuple(
+        Missing(row["trial_id"], cell_label(row), states.get(row["trial_id"], "not started"))
+        for row in rows.iter_rows(named=True)
+    )
+
+
+def cell_label(row: dict[str, object]) -> str:
+    """`mlp, 50 % permuted labels, median-of-3, seed 0`."""
+    return f"{row['model_label']}, {row['noise_label']}, {row['aggregator_label']}, seed {row['spec_seed']}"
+
+
+def _context_labels(planned: pl.DataFrame) -> dict[str, str]:
+    """Model name, plus those other fields that vary among contexts of the same model."""
+    unique = planned.unique("context", maintain_order=True).select("context", "model_label", "context_fields")
+    labels: dict[str, str] = {}
+    for _, group in unique.group_by("model_label", maintain_order=True):
+        fields = [json.loads(text) for text in group["context_fields"]]
+        names = sorted({name for field in fields for name in field})
+        varying = [n for n in names if len({json.dumps(f.get(n), sort_keys=True) for f in fields}) > 1]
+        for context, model, field in zip(group["context"], group["model_label"], fields, strict=True):
+            extra = [f"{name} {_short(field.get(name))}" for name in varying]
+            labels[context] = ", ".join([model, *extra])
+    return labels
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict):
+        rest = (f"{key} {item}" for key, item in value.items() if key != "name")
+        return " ".join([str(value.get("name", "")), *rest]).strip()
+    return "default" if value is None else str(value)

@@ -1,0 +1,92 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from analysis.gallery import Drawn, NotDrawn
+from analysis.report import content, cost, render
+from analysis.store import Store
+from analysis.sweeps import Sweep, open_sweep
+from tests.analysis.made_up import NONE, Effects, MadeUp, grid, permuted, write, write_rows
+from trainables.spec import trial_id
+
+EFFECTS = Effects(steps=(0, 50, 125, 2000), examples=20)
+
+
+@pytest.fixture(scope="module")
+def page(opened: tuple[Store, Sweep], drawn_demo: dict[str, Drawn]) -> str:
+    return render(*opened, drawn_demo.values())
+
+
+def test_the_page_is_complete_and_self_contained(page: str, opened: tuple[Store, Sweep]) -> None:
+    for section in ("claims", "figures", "limits", "run", "trials", "cost", "provenance"):
+        assert f'<section id="{section}">' in page
+    assert page.count("data:image/png;base64,") == 5
+    assert page.count("<img alt=") == 5
+    assert not re.search(r"(src|href)=\"(?!data:|#)", page)
+    assert "<script" not in page
+    assert all(identity in page for identity in opened[1].trial_ids)
+
+
+def test_limits_are_checked_against_the_data(page: str) -> None:
+    assert "not fitted; final training accuracy" in page
+    assert "of m with original labels" in page
+
+
+def test_everything_from_data_is_escaped(tmp_path: Path) -> None:
+    store = write(tmp_path, MadeUp(specs=grid(corruptions=(NONE, permuted(1.0))), effects=EFFECTS))
+    evil = "<script>alert(1)</script>"
+    opened = Store(store)
+    sweep = open_sweep(opened, "demo")
+    columns = {"model_label": evil, "noise_label": evil, "provenance": f'{{"host": "{evil}"}}', "dataset": evil}
+    import polars as pl
+
+    spoilt = Sweep(
+        evil,
+        0,
+        f"description: {evil!r}",
+        sweep.planned.with_columns(pl.lit(evil).alias("model_label"), pl.lit(evil).alias("noise_label")),
+        sweep.trials.with_columns(pl.lit(value).alias(name) for name, value in columns.items()),
+        (),
+    )
+    page = render(opened, spoilt, ())
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") > 10
+
+
+def test_what_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
+    specs = grid(corruptions=(NONE,))
+    path = write(tmp_path, MadeUp(specs=specs, effects=EFFECTS, skipped=frozenset({2})))
+    (path / "layers" / trial_id(specs[0]) / "part-0.parquet").write_bytes(b"?")
+    store = Store(path)
+    page = render(store, open_sweep(store, "demo"), [NotDrawn("any", "Any figure", "no <trials> for it")])
+    assert "seed 2" in page
+    assert "not started" in page
+    assert f"layers/{trial_id(specs[0])}/part-0.parquet" in page
+    assert "Not drawn: no &lt;trials&gt; for it." in page
+
+
+def test_a_sweep_that_has_not_begun_can_be_reported(tmp_path: Path) -> None:
+    specs = grid(corruptions=(NONE,))
+    path = write(tmp_path, MadeUp(specs=specs, effects=EFFECTS, skipped=frozenset(range(3))))
+    store = Store(path)
+    page = render(store, open_sweep(store, "demo"))
+    assert "0 of 3 planned trials completed" in page
+
+
+def test_cost_counts_every_attempt_once(tmp_path: Path) -> None:
+    specs = grid(corruptions=(NONE,), seeds=1)
+    store = write(tmp_path, MadeUp(specs=specs, effects=EFFECTS))
+    failed = {"attempt": 1, "outcome": "failed", "cpu_s": 4.0, "measure_s": 1.0, "started_at": 0.0, "ended_at": 5.0}
+    started = {"attempt": 1, "outcome": "running", "started_at": 0.0}
+    write_rows(store, "attempts", trial_id(specs[0]), [started, failed], part=1)
+    opened = Store(store)
+    found = cost(opened, open_sweep(opened, "demo"))
+    assert (found.cpu_s, found.measure_s, found.wall_s) == (14.0, 3.5, 17.5)
+    assert (found.attempts, found.unfinished, found.measuring_share) == (2, 1, "25.0 %")
+
+
+def test_trials_are_listed_in_the_order_of_the_sweep(opened: tuple[Store, Sweep]) -> None:
+    rows = content(*opened, ())["trials"]
+    assert [row["trial_id"] for row in rows] == opened[1].planned["trial_id"].to_list()
+    assert rows[0]["finals"]["corrupt"] is None
