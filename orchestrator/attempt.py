@@ -1,0 +1,153 @@
+"""One attempt at one trial, in this process: resume, run, record; what every runner calls.
+
+Order: the `attempts` row (running), the trial's parts and checkpoints, the `attempts` row (how it ended),
+the `trials` row, which makes the trial done, and last the checkpoints go. A kill between any two of these
+leaves a store that a re-run completes.
+"""
+
+import hashlib
+import os
+import resource
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.fresh import reset_process
+from orchestrator.states import outcome_of
+from orchestrator.store import Store
+from orchestrator.trial_row import trial_row
+from trainables.records import write_part
+from trainables.result import TrialResult
+from trainables.spec import TrialSpec, trial_id
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What an attempt is told beside the spec; nothing here changes a number.
+
+    store: the store's folder. checkpoint_every_s: seconds between checkpoints. provenance: JSON text for
+    the `trials` row. device: torch device, None chooses.
+    """
+
+    store: str
+    checkpoint_every_s: float = 10.0
+    provenance: str = "{}"
+    device: str | None = None
+
+
+@dataclass
+class _Meter:
+    """Where the attempt stands and what it has used."""
+
+    cpu_began: float = field(default_factory=time.process_time)
+    step: int | None = None
+
+    def on_step(self, step: int, total: int) -> None:
+        """Called by the trial after each update."""
+        del total
+        self.step = step
+
+    def used(self) -> dict[str, Any]:
+        """The columns that say what an attempt cost."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        per_mib = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
+        return {
+            "ended_at": time.time(),
+            "cpu_s": time.process_time() - self.cpu_began,
+            "peak_memory_mib": peak / per_mib,
+        }
+
+
+def run_attempt(spec: TrialSpec, options: RunOptions, should_stop: Callable[[], bool]) -> str:
+    """Bring the trial as far as it goes and say how the attempt ended: completed, diverged, interrupted or
+    failed. A trial that is done already is left alone. An exception of the trial is recorded and becomes
+    `failed`; one while recording (a full disk) is raised."""
+    store, identity = Store(Path(options.store)), trial_id(spec)
+    if done := outcome_of(store, identity):
+        store.clear_checkpoints([identity])
+        return done
+    row, meter = _begin(store, identity), _Meter()
+    try:
+        result = _train(spec, identity, row["attempt"], store, options, should_stop, meter)
+    except Exception as error:  # noqa: BLE001 - the one boundary: a failing trial is a result and never stops a sweep
+        _record(store, {**row, "outcome": "failed", "end_step": meter.step, **_failure(error), **meter.used()})
+        return "failed"
+    _record(store, {**row, **_ended(result), **meter.used()})
+    if result.outcome != "interrupted":
+        final = trial_row(spec, identity, result, options.provenance)
+        write_part(store.trial_file(identity), "trials", [final], tag=str(row["attempt"]))
+        store.clear_checkpoints([identity])
+    return result.outcome
+
+
+def _begin(store: Store, identity: str) -> dict[str, Any]:
+    row = {
+        "trial_id": identity,
+        "attempt": store.next_attempt(identity),
+        "outcome": "running",
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started_at": time.time(),
+    }
+    _record(store, row)
+    return row
+
+
+def _train(
+    spec: TrialSpec,
+    identity: str,
+    attempt: int,
+    store: Store,
+    options: RunOptions,
+    should_stop: Callable[[], bool],
+    meter: _Meter,
+) -> TrialResult:
+    from trainables.checkpoint import CheckpointFolder
+    from trainables.sink import ParquetSink
+    from trainables.trial import run_trial
+
+    reset_process()
+    checkpoints = CheckpointFolder(store.checkpoints(identity))
+    store.delete_parts_beyond(identity, checkpoints.newest())
+    return run_trial(
+        spec,
+        ParquetSink(store.root, identity, attempt),
+        checkpoints=checkpoints,
+        checkpoint_every_s=options.checkpoint_every_s,
+        should_stop=should_stop,
+        device=options.device,
+        on_step=meter.on_step,
+    )
+
+
+def _record(store: Store, row: dict[str, Any]) -> None:
+    write_part(store.attempt_file(row["trial_id"], row["attempt"]), "attempts", [row], tag=str(row["attempt"]))
+
+
+def _ended(result: TrialResult) -> dict[str, Any]:
+    return {
+        "outcome": result.outcome,
+        "start_step": result.start_step,
+        "end_step": result.end_step,
+        "device": result.device,
+        "measure_s": result.measure_s,
+    }
+
+
+def _failure(error: Exception) -> dict[str, str]:
+    return {
+        "error_class": type(error).__name__,
+        "fingerprint": fingerprint(error),
+        "message": "".join(traceback.format_exception(error)),
+    }
+
+
+def fingerprint(error: BaseException) -> str:
+    """Digest of where and as what an error was raised; the same for two trials that meet the same bug."""
+    frames = [f"{Path(frame.filename).name}:{frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    return hashlib.sha256("\n".join([*frames, type(error).__qualname__]).encode()).hexdigest()[:12]

@@ -1,0 +1,79 @@
+"""A compacted copy of a store: one file per table instead of one per trial and part; for reading and archiving.
+
+Finished trials only. The copy is a store: `<table>/compacted/part-0.parquet`, the same columns, the same
+globs. `_store.json` is written last, so that half a copy is not taken for a store.
+"""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orchestrator.errors import UserError, reason
+from orchestrator.reading import DAMAGE, Damage
+from orchestrator.store import COMPACTED, Store
+from trainables.records import CURVES, SCHEMA_VERSION, SCHEMAS, STORE_FILE, part_path
+
+ROWS_AT_ONCE = 200_000
+
+
+def compact(store: Store, out: Path) -> Damage:
+    """Write the copy; files that cannot be read are left out and named in the result."""
+    if not store.exists:
+        raise UserError(f"there is no store at {store.root}; name one with --store.")
+    try:
+        if out.exists() and (not out.is_dir() or next(out.iterdir(), None)):
+            raise UserError(f"{out} is not empty; give a new folder to --out.")
+        out.mkdir(parents=True, exist_ok=True)
+        return _copy(store, out)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {reason(error)}; give another --out.") from error
+
+
+def _copy(store: Store, out: Path) -> Damage:
+    damage = Damage()
+    for table in ("trials", "attempts", *CURVES):
+        finished = [name for name in store.trial_folders("trials") if store.trial_file(name).exists()]
+        files = [path for name in finished for path in store.parts(table, name)]
+        _write(part_path(out, table, COMPACTED, 0), SCHEMAS[table], _tables(files, table, damage), table)
+    if (store.root / "sweeps").exists():
+        shutil.copytree(store.root / "sweeps", out / "sweeps", ignore=shutil.ignore_patterns("*.tmp-*"))
+    shutil.copyfile(store.root / STORE_FILE, out / STORE_FILE)
+    return damage
+
+
+def _tables(files: Iterable[Path], table: str, damage: Damage) -> Iterator[pa.Table]:
+    for path in files:
+        try:
+            with pq.ParquetFile(path) as file:
+                yield file.read().cast(SCHEMAS[table])
+        except DAMAGE as error:
+            damage.add(path, str(error))
+
+
+def _write(path: Path, schema: pa.Schema, tables: Iterator[pa.Table], table: str) -> None:
+    """Few large row groups, whatever the number of parts; no file for a table without rows."""
+    content = {"table": table, "schema_version": str(SCHEMA_VERSION)}
+    writer, waiting, rows = None, list[pa.Table](), 0
+    try:
+        for part in tables:
+            waiting.append(part)
+            rows += part.num_rows
+            if rows >= ROWS_AT_ONCE:
+                writer = _append(writer, path, schema.with_metadata(content), waiting)
+                waiting, rows = [], 0
+        if waiting:
+            writer = _append(writer, path, schema.with_metadata(content), waiting)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _append(writer: pq.ParquetWriter | None, path: Path, schema: pa.Schema, tables: list[pa.Table]) -> pq.ParquetWriter:
+    if writer is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writer = pq.ParquetWriter(path, schema, compression="zstd")
+    writer.write_table(pa.concat_tables(tables).replace_schema_metadata(schema.metadata))
+    return writer

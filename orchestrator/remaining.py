@@ -1,0 +1,63 @@
+"""How far a launch is and how long it still takes: arithmetic and wording, no screen."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Trials of a launch by state."""
+
+    total: int
+    done: int
+    running: int
+    failed: int
+
+    @property
+    def left(self) -> int:
+        """Neither ended nor running."""
+        return self.total - self.done - self.running - self.failed
+
+
+def seconds_left(
+    estimates: Mapping[str, float],
+    taken: Mapping[str, float],
+    running: Mapping[str, float],
+    closed: Collection[str],
+    slots: int,
+) -> float:
+    """Seconds until the last trial ends.
+
+    estimates: seconds by trial id, guessed before anything ran. taken: seconds of the completed trials;
+    their ratio to the guess scales what is left (a diverged or failed trial says nothing about it).
+    running: seconds since the running trials started. closed: ids that ended in whatever way.
+    The remaining work is shared by the slots, but no trial runs in two of them.
+    """
+    guessed = sum(estimates[trial] for trial in taken)
+    ratio = sum(taken.values()) / guessed if guessed > 0 else 1.0
+    work = [
+        max(0.0, seconds * ratio - running.get(trial, 0.0))
+        for trial, seconds in estimates.items()
+        if trial not in closed
+    ]
+    return max(sum(work) / max(1, slots), max(work, default=0.0))
+
+
+def duration(seconds: float) -> str:
+    """'42 s', '3 min 5 s', '12 min', '2 h 10 min'."""
+    minutes, rest = divmod(round(max(0.0, seconds)), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes_left} min"
+    if minutes >= 10:
+        return f"{minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def summary(counts: Counts, elapsed: float, left: float) -> str:
+    """'12 of 48 done, 2 running, 34 left, 0 failed; 1 min 2 s gone, about 3 min 0 s left'."""
+    text = (
+        f"{counts.done} of {counts.total} done, {counts.running} running, {counts.left} left,"
+        f" {counts.failed} failed; {duration(elapsed)} gone"
+    )
+    return f"{text}, about {duration(left)} left" if counts.running or counts.left else text

@@ -1,0 +1,85 @@
+"""What the verbs print: plans, counts by state, and what there is to choose from."""
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator.fields import describe, describe_value
+from orchestrator.load import LoadedSweep, builtin_sweeps, parse_sweep
+from orchestrator.plan import Plan
+from orchestrator.remaining import duration
+from orchestrator.states import Status
+from orchestrator.store import Store
+from trainables.registry import Entry
+from trainables.spec import REGISTRIES, TrialSpec
+
+FIRST = 5
+STATES = ("done", "running", "pending", "failed", "diverged", "stopped")
+
+
+def plan_lines(plan: Plan, loaded: LoadedSweep, store: Store) -> Iterator[str]:
+    """What a run would do."""
+    yield f"sweep {loaded.name}: {len(loaded.specs)} trials. {loaded.sweep.description}".rstrip()
+    for name, values in loaded.sweep.axes.items():
+        yield f"  {name}: {', '.join(describe_value(value) for value in values)}"
+    yield f"states: {counts(plan.status)}"
+    if plan.to_run:
+        yield (
+            f"to run: {len(plan.to_run)} trials, about {duration(plan.cpu_seconds)} of CPU,"
+            f" about {duration(plan.wall_seconds)} with {plan.workers} at once ({plan.basis})"
+        )
+        for identity in list(plan.to_run)[:FIRST]:
+            yield f"  {identity}  {trial_line(plan.to_run[identity])}"
+        if len(plan.to_run) > FIRST:
+            yield f"  and {len(plan.to_run) - FIRST} more"
+    else:
+        yield "nothing to run: every trial is done"
+    yield f"store: {store.root}{'' if store.exists else ' (a run would make it)'}"
+
+
+def trial_line(spec: TrialSpec) -> str:
+    """The choices that tell trials apart, in one line."""
+    return describe({name: getattr(spec, name) for name in ("model", "corruption", "aggregator", "seed")})
+
+
+def counts(status: Status) -> str:
+    """`done 3, pending 1`."""
+    found = [f"{state} {getattr(status, state)}" for state in STATES if getattr(status, state)]
+    return ", ".join(found) or "no trials"
+
+
+def status_lines(statuses: Sequence[Status]) -> Iterator[str]:
+    """A table of counts, one line per sweep."""
+    width = max([len("sweep"), *(len(status.sweep) for status in statuses)])
+    yield f"{'sweep':<{width}}  {'planned':>8}" + "".join(f"  {state:>8}" for state in STATES)
+    for status in statuses:
+        cells = "".join(f"  {getattr(status, state):>8}" for state in STATES)
+        yield f"{status.sweep:<{width}}  {status.planned:>8}{cells}"
+
+
+def list_lines(stored: Sequence[str], describe_all: bool) -> Iterator[str]:
+    """Sweeps and the entries of every registry."""
+    yield "sweeps"
+    for name, text in builtin_sweeps().items():
+        loaded = parse_sweep(text, name)
+        yield f"  {name:<22} {len(loaded.specs)} trials. {loaded.sweep.description}"
+    for name in stored:
+        if name not in builtin_sweeps():
+            yield f"  {name:<22} (in the store)"
+    for kind, registry in REGISTRIES.items():
+        yield kind
+        for name, entry in registry.items():
+            yield f"  {name:<22} {entry.summary}"
+            yield from _parameters(entry) if describe_all else ()
+
+
+def _parameters(entry: Entry) -> Iterator[str]:
+    doc = " ".join((entry.params.__doc__ or "").split())
+    yield f"      {doc}"
+    for name, field in entry.params.model_fields.items():
+        if name != "name":
+            default = "required" if field.is_required() else f"default {field.default!r}"
+            yield "      " + ", ".join([f"{name}: {default}", *_limits(field.metadata)])
+
+
+def _limits(metadata: Sequence[object]) -> Iterator[str]:
+    for attribute, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<=")):
+        yield from (f"{sign} {getattr(limit, attribute):g}" for limit in metadata if hasattr(limit, attribute))

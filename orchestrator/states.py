@@ -1,0 +1,108 @@
+"""The state of each trial of a sweep, from what the store holds."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from orchestrator.errors import one_line
+from orchestrator.lock import live_driver_since
+from orchestrator.reading import Damage
+from orchestrator.store import COMPACTED, Store
+from trainables.records import CURVES
+
+STATES = {"completed": "done", "diverged": "diverged", "stopped": "stopped"}
+"""Outcome of a `trials` row -> state."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts by state: disjoint, and they add up to `planned`.
+
+    done: completed. running: an attempt of the live driver has begun. failed: the last attempt raised.
+    pending: all the rest, interrupted and lost attempts included. diverged and stopped are done as well.
+    """
+
+    sweep: str
+    planned: int
+    done: int = 0
+    running: int = 0
+    pending: int = 0
+    failed: int = 0
+    diverged: int = 0
+    stopped: int = 0
+
+    @property
+    def finished(self) -> int:
+        """Trials that no run would start again."""
+        return self.done + self.diverged + self.stopped
+
+    def as_json(self) -> dict[str, str | int]:
+        """The form that `status --json` prints."""
+        return asdict(self)
+
+
+def count(sweep: str, states: dict[str, str]) -> Status:
+    """Counts by state."""
+    return Status(sweep, len(states), **Counter(states.values()))
+
+
+def trial_states(store: Store, trial_ids: Iterable[str], damage: Damage) -> dict[str, str]:
+    """State by trial id, in the order given. A `trials` row that cannot be read counts as not done."""
+    wanted = list(trial_ids)
+    if not store.exists:
+        return dict.fromkeys(wanted, "pending")
+    outcomes = _compacted_outcomes(store, damage)
+    since = live_driver_since(store.root)
+    return {identity: _state(store, identity, outcomes, since, damage) for identity in wanted}
+
+
+def is_finished(state: str) -> bool:
+    """Whether a trial in this state has its `trials` row."""
+    return state in STATES.values()
+
+
+def outcome_of(store: Store, trial_id: str) -> str | None:
+    """Outcome of a trial that is done; None otherwise."""
+    damage = Damage()
+    rows = damage.rows(store.trial_file(trial_id), ["outcome"])
+    return rows[0]["outcome"] if rows else _compacted_outcomes(store, damage).get(trial_id)
+
+
+def look_for_damage(store: Store, trial_ids: Iterable[str], damage: Damage) -> None:
+    """A cheap look at every part of these trials."""
+    for identity in trial_ids:
+        for table in CURVES:
+            for path in store.parts(table, identity):
+                damage.check_ends(path)
+
+
+def last_attempt(store: Store, trial_id: str, columns: list[str], damage: Damage) -> dict[str, object]:
+    """Columns of the newest attempt that can be read; empty without one."""
+    for path in reversed(store.parts("attempts", trial_id)):
+        if rows := damage.rows(path, columns):
+            return rows[0]
+    return {}
+
+
+def failure_line(store: Store, trial_id: str) -> str:
+    """The last line of the traceback of a trial that failed."""
+    message = last_attempt(store, trial_id, ["message"], Damage()).get("message")
+    return one_line(str(message or "no traceback is recorded").strip().splitlines()[-1], 200)
+
+
+def _compacted_outcomes(store: Store, damage: Damage) -> dict[str, str]:
+    rows = damage.rows(store.trial_file(COMPACTED), ["trial_id", "outcome"])
+    return {row["trial_id"]: row["outcome"] for row in rows}
+
+
+def _state(store: Store, trial_id: str, compacted: dict[str, str], since: float | None, damage: Damage) -> str:
+    rows = damage.rows(store.trial_file(trial_id), ["outcome"])
+    outcome = rows[0]["outcome"] if rows else compacted.get(trial_id)
+    if outcome is not None:
+        return STATES[outcome]
+    attempt = last_attempt(store, trial_id, ["outcome", "started_at"], damage)
+    if attempt.get("outcome") == "failed":
+        return "failed"
+    started = attempt.get("started_at")
+    alive = since is not None and isinstance(started, float) and started >= since
+    return "running" if alive and attempt.get("outcome") == "running" else "pending"

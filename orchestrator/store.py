@@ -1,0 +1,120 @@
+"""The store's folder: recognising it, making it, and finding what is in it by existence.
+
+`_store.json` makes a folder a store. The store is the truth about what is done: a trial is done when
+its `trials` row exists and can be read.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from orchestrator.errors import UserError, reason
+from trainables.records import CURVES, SCHEMA_VERSION, STORE_FILE, part_number, part_path
+
+FORMAT = "gradient-coherence"
+COMPACTED = "compacted"
+
+
+class Store:
+    """A folder that is known to be a store; `exists` is false for one that a run would still make."""
+
+    def __init__(self, root: Path, *, exists: bool = True) -> None:
+        self.root = root
+        self.exists = exists
+
+    def checkpoints(self, trial_id: str) -> Path:
+        """Folder of a trial's checkpoints."""
+        return self.root / "checkpoints" / trial_id
+
+    def trial_file(self, trial_id: str) -> Path:
+        """The file whose existence means that the trial is done."""
+        return part_path(self.root, "trials", trial_id, 0)
+
+    def attempt_file(self, trial_id: str, attempt: int) -> Path:
+        """The row of one attempt."""
+        return part_path(self.root, "attempts", trial_id, attempt)
+
+    def parts(self, table: str, trial_id: str) -> list[Path]:
+        """Part files of a trial in a table, in order."""
+        return sorted((self.root / table / trial_id).glob("part-*.parquet"), key=part_number)
+
+    def next_attempt(self, trial_id: str) -> int:
+        """Number of the attempt that would start now."""
+        numbers = [part_number(path) for path in self.parts("attempts", trial_id)]
+        return max(numbers, default=-1) + 1
+
+    def delete_parts_beyond(self, trial_id: str, last: int | None) -> None:
+        """Delete a trial's curve parts after part `last` (all, if None) and what killed writers left behind."""
+        for table in CURVES:
+            for path in (self.root / table / trial_id).glob("part-*"):
+                if path.suffix != ".parquet" or last is None or part_number(path) > last:
+                    path.unlink()
+
+    def clear_checkpoints(self, trial_ids: Iterable[str]) -> None:
+        """Delete checkpoints that a kill left behind after the trial was done."""
+        for trial_id in trial_ids:
+            if self.checkpoints(trial_id).exists():
+                shutil.rmtree(self.checkpoints(trial_id))
+
+    def trial_folders(self, table: str) -> Iterator[str]:
+        """Names of the folders of a table: trial ids, and `compacted` in a compacted copy."""
+        folder = self.root / table
+        if folder.is_dir():
+            yield from sorted(path.name for path in folder.iterdir() if path.is_dir())
+
+
+def open_store(path: Path) -> Store:
+    """The store at `path`, or one that does not exist yet where nothing or an empty folder is. Writes nothing."""
+    _refuse_addresses(path)
+    marker = path / STORE_FILE
+    try:
+        if not path.exists():
+            return Store(path, exists=False)
+        if not path.is_dir():
+            raise UserError(f"store {path} is a file, expected a folder; choose another --store.")
+        if not marker.exists():
+            if next(path.iterdir(), None) is None:
+                return Store(path, exists=False)
+            raise UserError(f"{path} is not a store: it holds files but no {STORE_FILE}; choose another --store.")
+        _check_version(path, marker.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"store {path} cannot be read: {reason(error)}; choose another --store.") from error
+    return Store(path)
+
+
+def create_store(path: Path) -> Store:
+    """Open the store at `path` for writing, making it where there is none."""
+    store = open_store(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not store.exists:
+            content = json.dumps({"format": FORMAT, "schema_version": SCHEMA_VERSION})
+            temporary = path / f"{STORE_FILE}.tmp"
+            temporary.write_text(content + "\n", encoding="utf-8")
+            temporary.replace(path / STORE_FILE)
+        probe = path / "_writable.tmp"
+        probe.touch()
+        probe.unlink(missing_ok=True)  # another driver may be looking as well
+    except OSError as error:
+        raise UserError(f"store {path} cannot be written: {reason(error)}; choose another --store.") from error
+    return Store(path)
+
+
+def _refuse_addresses(path: Path) -> None:
+    if ":/" in str(path):
+        raise UserError(f"store {path}: only folders can be used today; give a path on a file system all nodes share.")
+
+
+def _check_version(path: Path, text: str) -> None:
+    try:
+        content = json.loads(text)
+        version = content["schema_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f'{path / STORE_FILE} is damaged; write {{"schema_version": {SCHEMA_VERSION}}} into it.'
+        ) from error
+    if version != SCHEMA_VERSION:
+        newer = isinstance(version, int) and version > SCHEMA_VERSION
+        advice = "update gradient-coherence" if newer else "choose another --store"
+        raise UserError(f"store {path} has schema version {version}, this version reads {SCHEMA_VERSION}; {advice}.")

@@ -1,0 +1,299 @@
+"""Runs trials on Ray, through Tune; the only door to Ray. Importing this module imports Ray (seconds).
+
+Tune schedules and retries, nothing more: what is done and from where a trial resumes is decided by the
+store, so Tune's own state lives in a temporary folder that is thrown away. Only the loss of a worker
+counts as a failure here; a trial's own exception is recorded by `run_attempt` and is an outcome.
+"""
+
+# ruff: noqa: ARG002 - Tune calls its hooks with these very keywords
+
+import errno
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir, contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from orchestrator import packages
+from orchestrator.address import no_cluster, require_answer
+from orchestrator.attempt import RunOptions, run_attempt
+from orchestrator.errors import one_line
+from orchestrator.observer import Observer
+from orchestrator.quiet import log_path, quiet
+from orchestrator.reading import Damage
+from orchestrator.resources import ClusterError, Node, Resources, fit, slots
+from orchestrator.scratch import environment, short_folder
+from orchestrator.states import last_attempt
+from orchestrator.stop import StopPoll, StopSwitch, kept_handler
+from orchestrator.store import Store
+from trainables.spec import TrialSpec, canonical_json, parse_spec, trial_id
+
+Attempt = Callable[[TrialSpec, RunOptions, Callable[[], bool]], str]
+
+WAVE = 1000
+"""Trials per Tuner: the driver's Tune state grows with each."""
+
+RETRIES = 3
+"""Times that a trial whose worker was lost is started again."""
+
+OBJECT_STORE_BYTES = 100 * 2**20
+"""Trials pass nothing through Ray's object store; its default is a third of the memory."""
+
+STORE_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors that every trial would meet, on any node."""
+
+CONNECT_S = 60
+"""Seconds that workers get to say which sources they see."""
+
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+}
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What every trial of a launch is given, beside its spec."""
+
+    options: RunOptions
+    flag: str
+    digest: str
+    attempt: Attempt
+
+
+def run_on_ray(
+    specs: Sequence[TrialSpec],
+    options: RunOptions,
+    resources: Resources,
+    address: str | None,
+    observer: Observer,
+    should_stop: Callable[[], bool],
+    *,
+    attempt: Attempt = run_attempt,
+) -> None:
+    """Run one attempt of each spec, as many at once as the nodes hold, and tell `observer` how each ended.
+
+    address: of a running cluster; None starts a Ray of its own and ends it (or uses the one that this
+    process is connected to already). attempt: what runs in the worker, in place of `run_attempt`.
+    Raises ClusterError before any trial starts where the nodes cannot run these trials, and
+    KeyboardInterrupt after Ctrl-C, once the running trials have saved a checkpoint.
+    """
+    if not specs:
+        return
+    if address is not None:
+        require_answer(address)
+    store = Path(options.store).absolute()
+    log = log_path(store, "ray")
+    observer.note(f"Ray's own messages go to {log}")
+    with quiet(log), environment(SETTINGS), short_folder() as scratch, _connected(address, scratch):
+        nodes = _nodes()
+        resources, notice = fit(resources, nodes)
+        if notice:
+            observer.note(notice)
+        check_sources()
+        with StopSwitch(log.with_suffix(".stop"), should_stop) as switch:
+            digest = packages.sources_digest(packages.NUMERICS)
+            launch = Launch(replace(options, store=str(store)), str(switch.flag), digest, attempt)
+            for first in range(0, len(specs), WAVE):
+                if not switch.requested:
+                    at_once = slots(resources, nodes)
+                    _run_wave(specs[first : first + WAVE], launch, resources, at_once, scratch, observer, switch)
+    if switch.interrupted:
+        raise KeyboardInterrupt
+
+
+def check_sources() -> None:
+    """Refuse a cluster on which some node would import other sources than this process."""
+    here = packages.seen_here()
+    # By value: a worker that sees other packages could not import the function that finds that out.
+    ray.cloudpickle.register_pickle_by_value(packages)
+    try:
+        asked = {node["NodeID"]: _ask(node["NodeID"]) for node in _alive()}
+        answers = {node: ray.get(answer, timeout=CONNECT_S) for node, answer in asked.items()}
+    finally:
+        ray.cloudpickle.unregister_pickle_by_value(packages)
+    for node, there in answers.items():
+        if difference := packages.difference(here, there):
+            raise ClusterError(f"node {node[:8]} {difference}")
+
+
+def _ask(node: str) -> Any:
+    where = NodeAffinitySchedulingStrategy(node, soft=False)
+    return ray.remote(num_cpus=0)(packages.seen_here).options(scheduling_strategy=where).remote()
+
+
+@contextmanager
+def _connected(address: str | None, scratch: Path) -> Iterator[None]:
+    if address is None and ray.is_initialized():
+        yield
+        return
+    # The workers' import path begins with the driver's folder: an empty one shadows nothing.
+    empty = scratch / "empty"
+    empty.mkdir()
+    with chdir(empty), kept_handler(signal.SIGTERM):
+        _connect(address, scratch)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _connect(address: str | None, scratch: Path) -> None:
+    if address is None:
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            _temp_dir=str(scratch / "ray"),
+        )
+        return
+    try:
+        ray.init(address=address)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise no_cluster(address, one_line(str(error), 200)) from error
+
+
+def _alive() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def _nodes() -> list[Node]:
+    return [node["Resources"] for node in _alive()]
+
+
+def _run_wave(
+    specs: Sequence[TrialSpec],
+    launch: Launch,
+    resources: Resources,
+    at_once: int,
+    scratch: Path,
+    observer: Observer,
+    switch: StopSwitch,
+) -> None:
+    points = [{"trial_id": trial_id(spec), "spec": canonical_json(spec)} for spec in specs]
+    events = _Events(observer, switch, Store(Path(launch.options.store)))
+    trainable = tune.with_parameters(_trial, launch=launch)
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, {"cpu": resources.cpu, "gpu": resources.gpu}),
+        param_space={"trial": tune.grid_search(points)},
+        tune_config=tune.TuneConfig(reuse_actors=True, trial_name_creator=_name, trial_dirname_creator=_name),
+        run_config=tune.RunConfig(
+            name=f"wave-{points[0]['trial_id']}",
+            storage_path=str(scratch / "tune"),
+            verbose=0,
+            callbacks=[events],
+            stop=_StopWhenIdle(switch, events, observer),
+            failure_config=tune.FailureConfig(max_failures=RETRIES),
+        ),
+    )
+    with environment({"TUNE_MAX_PENDING_TRIALS_PG": str(at_once)}):
+        tuner.fit()
+    if events.fatal is not None:
+        raise events.fatal
+
+
+def _name(trial: Any) -> str:
+    return str(trial.config["trial"]["trial_id"])
+
+
+def _trial(config: dict[str, Any], launch: Launch) -> dict[str, str]:
+    """Runs in the worker, off its main thread; the result travels as Tune's last report."""
+    if _digest_here() != launch.digest:
+        raise ClusterError(
+            f"this worker sees other sources of {', '.join(packages.NUMERICS)} ({packages.locate('trainables')}) than"
+            " the process that started the sweep: they were edited since, or its node has another version."
+        )
+    stopped = StopPoll(launch.flag)
+    if stopped():
+        return {"outcome": "interrupted"}
+    return {"outcome": launch.attempt(parse_spec(config["trial"]["spec"]), launch.options, stopped)}
+
+
+@cache
+def _digest_here() -> str:
+    return packages.sources_digest(packages.NUMERICS)
+
+
+class _Events(tune.Callback):
+    """Turns Tune's hooks, which are called with these keywords, into the observer's calls.
+
+    A store that cannot be written concerns every trial: the first such error ends the launch.
+    """
+
+    def __init__(self, observer: Observer, switch: StopSwitch, store: Store) -> None:
+        self.running: set[str] = set()
+        self.fatal: OSError | None = None
+        self._observer, self._switch, self._store = observer, switch, store
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune saves what it was given for a restore that is never asked for
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self.running.add(_name(trial))
+        self._observer.started(_name(trial))
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self.running.discard(_name(trial))
+        outcome = (trial.last_result or {}).get("outcome", "interrupted")
+        if outcome == "failed":
+            self._observer.failed(_name(trial), self._recorded(_name(trial)))
+        self._observer.finished(_name(trial), outcome)
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        why = self._ended(trial)
+        self._observer.note(f"{_name(trial)}: {why}; it starts again from its last checkpoint")
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._observer.failed(_name(trial), self._ended(trial))
+
+    def _ended(self, trial: Any) -> str:
+        self.running.discard(_name(trial))
+        error = _error(trial)
+        if isinstance(error, OSError) and error.errno in STORE_IS_FULL:
+            self.fatal = error
+            self._switch.request()
+        if error is None or isinstance(error, ray.exceptions.RayError):
+            return "its worker was lost"
+        return one_line(f"{type(error).__name__}: {error}")
+
+    def _recorded(self, identity: str) -> str:
+        attempt = last_attempt(self._store, identity, ["message"], Damage())
+        lines = str(attempt.get("message") or "raised an exception").strip().splitlines()
+        return one_line(lines[-1])
+
+
+def _error(trial: Any) -> BaseException | None:
+    """What ended the trial's last attempt. `trial.get_pickled_error()` knows it only later."""
+    file = trial.pickled_error_file
+    if not file or not Path(file).exists():
+        return None
+    error = ray.cloudpickle.loads(Path(file).read_bytes())
+    return error.cause if isinstance(error, ray.exceptions.RayTaskError) else error
+
+
+class _StopWhenIdle(tune.Stopper):
+    """Ends a wave once a stop was requested and the running trials have returned; none is killed."""
+
+    def __init__(self, switch: StopSwitch, events: _Events, observer: Observer) -> None:
+        self._switch, self._events, self._observer = switch, events, observer
+        self._told = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        if self._switch.requested and not self._told:
+            self._told = True
+            self._observer.note("stopping: running trials save a checkpoint first")
+        return self._switch.requested and not self._events.running

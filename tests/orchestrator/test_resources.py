@@ -1,0 +1,78 @@
+"""What trials occupy against what nodes have, and where a cluster is looked for."""
+
+import socket
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from orchestrator.address import require_answer
+from orchestrator.resources import ClusterError, Node, Resources, fit, slots
+
+CPUS: list[Node] = [{"CPU": 4.0}, {"CPU": 2.0}]
+MIXED: list[Node] = [{"CPU": 8.0}, {"CPU": 4.0, "GPU": 2.0}]
+
+
+@pytest.mark.parametrize("given", [{"cpu": 0}, {"cpu": -1}, {"gpu": -0.5}, {"cpu": True}, {"cpus": 1}, {"cpu": "1"}])
+def test_nonsense_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Resources.model_validate(given)
+
+
+def test_defaults() -> None:
+    assert Resources() == Resources(cpu=1, gpu=0)
+
+
+def test_a_gpu_is_dropped_only_where_no_node_has_one() -> None:
+    wanted = Resources(gpu=0.25)
+    fitted, notice = fit(wanted, CPUS)
+    assert fitted == Resources()
+    assert notice is not None
+    assert "gpu: 0.25" in notice
+    assert fit(wanted, MIXED) == (wanted, None)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        pytest.param(Resources(cpu=16), id="no node is that large"),
+        pytest.param(Resources(cpu=6, gpu=1), id="CPUs and GPU on different nodes"),
+        pytest.param(Resources(gpu=4), id="more GPUs than a node has"),
+    ],
+)
+def test_what_no_node_can_give_is_refused(wanted: Resources) -> None:
+    with pytest.raises(ClusterError, match=r"nodes: 8 CPU, 0 GPU; 4 CPU, 2 GPU"):
+        fit(wanted, MIXED)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "nodes", "expected"),
+    [
+        (Resources(), CPUS, 6),
+        (Resources(cpu=3), CPUS, 1),
+        (Resources(cpu=0.5), CPUS, 12),
+        (Resources(cpu=0.1), [{"CPU": 0.3}], 3),
+        (Resources(gpu=1), MIXED, 2),
+        (Resources(gpu=0.5), MIXED, 4),
+        (Resources(cpu=0.5, gpu=0.4), MIXED, 4),
+        (Resources(gpu=2), MIXED, 1),
+        (Resources(), [], 0),
+    ],
+)
+def test_slots(wanted: Resources, nodes: list[Node], expected: int) -> None:
+    assert slots(wanted, nodes) == expected
+
+
+@pytest.mark.parametrize("address", ["", "head", "ray://head:10001", "http://head:8265", "head:port", "head:99999"])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(ClusterError, match="expected HOST:PORT"):
+        require_answer(address)
+
+
+def test_an_address_where_nothing_listens_is_refused_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+        require_answer(f"127.0.0.1:{port}")
+    with pytest.raises(ClusterError, match=rf"no Ray cluster answers at '127.0.0.1:{port}'"):
+        require_answer(f"127.0.0.1:{port}")
+    require_answer("auto")

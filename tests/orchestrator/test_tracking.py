@@ -1,0 +1,219 @@
+"""The mirror in W&B: what a run shows, that nothing is sent twice, and that a failing W&B is one warning."""
+
+import json
+import shutil
+import sys
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import tracking
+from orchestrator.errors import UserError
+from orchestrator.ledger import Ledger
+from orchestrator.mirror import POINTS, flatten, mirror, thin
+from orchestrator.revisions import record_sweep
+from orchestrator.store import Store, create_store
+from tests.orchestrator.ray_session import tiny
+from tests.orchestrator.wandb_file import OfflineRun, read_run
+from tests.orchestrator.wandb_server import serving
+from trainables.records import part_path, write_part
+from trainables.spec import canonical_json, trial_id
+
+STEPS = 2500
+ID = trial_id(tiny(0))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A sweep of two trials, one of them finished, with a long training curve."""
+    made = create_store(tmp_path / "results")
+    record_sweep(made, "pair", {trial_id(tiny(seed)): tiny(seed) for seed in (0, 1)}, "name: pair\n")
+    finish(made, 0)
+    return made
+
+
+def finish(store: Store, seed: int) -> None:
+    """Write the tables of one finished trial."""
+    spec = tiny(seed)
+    identity = trial_id(spec)
+
+    def write(table: str, rows: list[dict[str, Any]]) -> None:
+        write_part(
+            part_path(store.root, table, identity, 0),
+            table,
+            [{"trial_id": identity, **row} for row in rows],
+            tag="test",
+        )
+
+    write("steps", [{"step": t, "epoch": t // 22, "lr": 0.1, "loss": 1 / (1 + t), "alpha": 0.5} for t in range(STEPS)])
+    layer = {"step": 10, "estimator": "example", "k": 1, "layer_index": -1, "n": 100}
+    write(
+        "layers",
+        [
+            {**layer, "source": "probe", "group": "all", "layer": "*", "alpha": 0.25},
+            {**layer, "source": "probe", "group": "all", "layer": "0", "layer_index": 0, "alpha": 0.75},
+            {**layer, "source": "online", "group": "all", "layer": "*", "alpha": 0.5},
+        ],
+    )
+    write("evals", [{"step": step, "split": "test", "loss": 1.0, "accuracy": step / STEPS} for step in (0, STEPS)])
+    final = {
+        "dataset": "digits",
+        "model": "mlp",
+        "corruption": "none",
+        "aggregator": "mean",
+        "seed": seed,
+        "spec": canonical_json(spec),
+        "outcome": "completed",
+        "steps": STEPS,
+        "final_test_accuracy": 0.9,
+        "provenance": '{"host": "h"}',
+    }
+    write("trials", [final])
+
+
+def offline_runs(store: Store) -> list[OfflineRun]:
+    """Offline runs in the store."""
+    return [read_run(path) for path in sorted((store.root / "wandb").glob("offline-run-*/run-*.wandb"))]
+
+
+def test_an_offline_run_shows_config_curves_and_final_numbers(store: Store) -> None:
+    assert tracking.push(store.root, "pair", "offline", "coherence", None) == 1
+    (run,) = offline_runs(store)
+    assert (run.identity, run.project, run.group, run.exit_code) == (ID, "coherence", "pair", 0)
+    assert {"pair", "digits", "mlp", "completed"} <= set(run.tags)
+    assert run.config["model"] == "mlp"
+    assert run.config["model_widths"] == [8]
+    assert run.config["optimizer_lr"] == 0.1
+    assert run.config["dtype"] == "float32"
+    assert run.config["provenance"] == {"host": "h"}
+    assert run.summary["final_test_accuracy"] == 0.9
+    assert run.summary["outcome"] == "completed"
+    assert run.metrics["train/*"] == "step"
+
+
+def test_curves_are_thinned_and_keep_what_is_rare(store: Store) -> None:
+    points = mirror(store, ID).history
+    by_step = {point["step"]: point for point in points}
+    assert len(points) == POINTS
+    assert list(by_step) == sorted(by_step)
+    assert by_step[10]["probe/all/alpha"] == 0.25
+    assert by_step[STEPS]["eval/test/accuracy"] == 1.0
+    assert by_step[STEPS - 1]["train/loss"] == pytest.approx(1 / STEPS)
+    assert by_step[10]["online/all/alpha"] == 0.5
+
+
+def test_history_in_the_file_is_the_mirror(store: Store) -> None:
+    tracking.push(store.root, "pair", "offline", "coherence", None)
+    (run,) = offline_runs(store)
+    sent = [{key: value for key, value in row.items() if not key.startswith("_")} for row in run.history]
+    assert sent == mirror(store, ID).history
+
+
+def test_a_second_push_sends_only_what_is_new(store: Store) -> None:
+    assert [tracking.push(store.root, "pair", "offline", "coherence", None) for _ in range(2)] == [1, 0]
+    finish(store, 1)
+    assert tracking.push(store.root, "pair", "offline", "coherence", None) == 1
+    assert sorted(run.identity for run in offline_runs(store)) == sorted(trial_id(tiny(seed)) for seed in (0, 1))
+
+
+def test_a_push_that_broke_off_is_repeated_without_leftovers(store: Store) -> None:
+    left = store.root / "wandb" / f"offline-run-20200101_000000-{ID}"
+    left.mkdir(parents=True)
+    (left / f"run-{ID}.wandb").write_bytes(b"half a run")
+    assert tracking.push(store.root, "pair", "offline", "coherence", None) == 1
+    assert not left.exists()
+    assert len(offline_runs(store)) == 1
+
+
+def test_an_online_push_reaches_the_server(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with serving() as server:
+        monkeypatch.setenv("WANDB_BASE_URL", server.address)
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert tracking.push(store.root, "pair", "online", "coherence", "me") == 1
+        assert tracking.push(store.root, "pair", "online", "coherence", "me") == 0
+    assert {run["name"] for run in server.runs} == {ID}
+    assert server.runs[0]["groupName"] == "pair"
+    history = [json.loads(line) for line in server.streams[ID]["wandb-history.jsonl"]]
+    assert len(history) == POINTS
+    assert json.loads(server.streams[ID]["wandb-summary.json"][-1])["final_test_accuracy"] == 0.9
+    assert not list((store.root / "wandb").glob("run-*"))
+
+
+def test_a_raising_wandb_is_one_warning_and_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    import wandb
+
+    def broken(**given: Any) -> None:
+        raise wandb.errors.CommError("the server\nis down")
+
+    monkeypatch.setattr(wandb, "init", broken)
+    with pytest.raises(tracking.TrackingError, match=r"W&B took 0 of 1 runs: CommError: the server is down") as caught:
+        tracking.push(store.root, "pair", "offline", "coherence", None)
+    assert caught.value.pushed == 0
+    assert "\n" not in str(caught.value)
+    assert Ledger(store.root).read() == set()
+
+
+def test_a_missing_wandb_says_how_to_get_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(tracking.TrackingError, match=r"pip install 'gradient-coherence\[sweep\]'"):
+        tracking.push(store.root, "pair", "offline", "coherence", None)
+
+
+def test_a_missing_key_is_a_warning_and_no_question(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(tracking.TrackingError, match="No API key configured"):
+        tracking.push(store.root, "pair", "online", "coherence", None)
+
+
+def test_a_full_disk_is_a_warning(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(100, 100, 0))
+    with pytest.raises(tracking.TrackingError, match="only 0 KiB are free"):
+        tracking.push(store.root, "pair", "offline", "coherence", None)
+    assert offline_runs(store) == []
+
+
+def test_nothing_reaches_the_terminal(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
+    tracking.push(store.root, "pair", "offline", "coherence", None)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_unknown_sweep_is_refused_by_name(store: Store) -> None:
+    with pytest.raises(UserError, match="no sweep 'pear'; it has: pair"):
+        tracking.push(store.root, "pear", "offline", "coherence", None)
+
+
+def test_the_ledger_forgives_a_line_cut_short(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.add(("offline", "p", None, "a"))
+    with (tmp_path / "wandb" / "pushed.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"mode": "offl')
+    ledger.add(("online", "p", "e", "b"))
+    assert ledger.read() == {("offline", "p", None, "a"), ("online", "p", "e", "b")}
+
+
+@pytest.mark.parametrize(
+    ("content", "flat"),
+    [
+        ({"model": {"name": "mlp", "widths": [1, 2]}}, {"model": "mlp", "model_widths": [1, 2]}),
+        ({"measure": {"probe": None, "online": {"every": 1}}}, {"measure_probe": None, "measure_online_every": 1}),
+        ({"name": "x"}, {"name": "x"}),
+    ],
+)
+def test_flatten(content: dict[str, Any], flat: dict[str, Any]) -> None:
+    assert flatten(content) == flat
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "expected"),
+    [(3, 5, [0, 1, 2]), (5, 3, [0, 2, 4]), (10, 2, [0, 9]), (0, 4, []), (7, 1, [0])],
+)
+def test_thin_keeps_both_ends(count: int, limit: int, expected: list[int]) -> None:
+    assert thin(range(count), limit) == expected

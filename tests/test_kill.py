@@ -1,0 +1,142 @@
+"""Kill it, run it again: the curves equal an undisturbed run's bit for bit, and some trial resumed above step 0."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from trainables.records import CURVES, part_number
+
+SWEEP = """
+name: kill
+axes:
+  aggregator: [mean, {name: winsorized, level: 4}, rolling-median-of-3]
+  seed: {range: [0, 2]}
+fixed:
+  dataset: digits
+  model: {name: mlp, widths: [64]}
+  corruption: {name: permuted-labels, fraction: 0.5}
+  optimizer: {name: sgd, lr: 0.2}
+  batch_size: 32
+  epochs: 12
+measure:
+  probe: {examples: 500, schedule: {every: 20}}
+  evaluate: {schedule: {every: 20}}
+"""
+DEADLINE = 120
+
+
+def command(folder: Path, store: str, *options: str) -> list[str]:
+    code = "import sys; from orchestrator.cli import main; sys.exit(main())"
+    arguments = ["run", "kill.yaml", "--store", store, "--checkpoint-every", "0.2", *options]
+    (folder / "kill.yaml").write_text(SWEEP)
+    return [sys.executable, "-c", code, *arguments]
+
+
+def run(folder: Path, store: str, *options: str) -> None:
+    subprocess.run(command(folder, store, *options), cwd=folder, check=True, capture_output=True, timeout=300)
+
+
+def curves(store: Path) -> dict[str, dict[str, pa.Table]]:
+    """Table -> trial -> rows in order of parts."""
+    found: dict[str, dict[str, pa.Table]] = {}
+    for table in CURVES:
+        found[table] = {}
+        for trial in sorted((store / table).iterdir()):
+            parts = sorted(trial.glob("*.parquet"), key=part_number)
+            found[table][trial.name] = pa.concat_tables(pq.read_table(p).replace_schema_metadata() for p in parts)
+    return found
+
+
+def attempts(store: Path) -> pa.Table:
+    return pa.concat_tables(pq.read_table(p) for p in (store / "attempts").rglob("*.parquet"))
+
+
+def wait_for(condition, process: subprocess.Popen) -> None:
+    """Until the condition holds; fails when the run ends first or the deadline passes."""
+    limit = time.monotonic() + DEADLINE
+    while not condition():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < limit, "nothing to kill within the deadline"
+        time.sleep(0.02)
+
+
+def some_checkpoint(store: Path) -> bool:
+    return any(store.glob("checkpoints/*/checkpoint-*.pt"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> dict[str, dict[str, pa.Table]]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    run(folder, "store", "--local")
+    return curves(folder / "store")
+
+
+def assert_same(store: Path, expected: dict[str, dict[str, pa.Table]]) -> None:
+    found = curves(store)
+    for table, trials in expected.items():
+        assert found[table].keys() == trials.keys()
+        for trial, rows in trials.items():
+            assert found[table][trial].equals(rows), (table, trial)
+    assert not list(store.rglob("*.tmp*"))
+    assert not list(store.glob("checkpoints/*/*"))
+    tried = attempts(store).to_pylist()
+    assert max(row["start_step"] for row in tried) > 0
+    assert {row["trial_id"] for row in tried} == set(expected["steps"])
+
+
+def test_a_killed_local_run_is_completed_exactly(tmp_path, undisturbed):
+    store = tmp_path / "store"
+    for kills in range(2):
+        process = subprocess.Popen(command(tmp_path, "store", "--local"), cwd=tmp_path, stderr=subprocess.DEVNULL)
+        done = len(list(store.glob("trials/*")))
+        wait_for(lambda done=done: len(list(store.glob("trials/*"))) > done and some_checkpoint(store), process)
+        process.kill()
+        process.wait()
+        assert len(list(store.glob("trials/*"))) < len(undisturbed["steps"]), kills
+    run(tmp_path, "store", "--local")
+    assert_same(store, undisturbed)
+
+
+def workers_of(driver: int) -> list[int]:
+    """Processes of Ray's trial actors below a driver."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes()
+            owner = dict(
+                part.partition("=")[::2]
+                for part in (folder / "environ").read_bytes().decode("utf8", "replace").split("\0")
+            ).get("GRADIENT_COHERENCE_TEST")
+        except OSError:
+            continue  # the process ended while it was looked at
+        if b"ImplicitFunc" in line and owner == str(driver):
+            found.append(int(folder.name))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+def test_killed_workers_and_a_killed_driver_under_ray(tmp_path, undisturbed):
+    store = tmp_path / "store"
+    environment = {**os.environ, "GRADIENT_COHERENCE_TEST": str(os.getpid())}
+
+    def start() -> subprocess.Popen:
+        return subprocess.Popen(command(tmp_path, "store"), cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+
+    process = start()
+    wait_for(lambda: some_checkpoint(store), process)
+    os.kill(workers_of(os.getpid())[0], signal.SIGKILL)
+    wait_for(lambda: len(list(store.glob("trials/*"))) > 1 and some_checkpoint(store), process)
+    process.kill()
+    process.wait()
+    again = start()
+    assert again.wait(timeout=300) == 0
+    assert_same(store, undisturbed)
