@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.fresh import reset_process
+from orchestrator.orphan import await_previous
 from orchestrator.states import outcome_of
 from orchestrator.store import Store
 from orchestrator.trial_row import trial_row
@@ -71,9 +72,15 @@ def run_attempt(spec: TrialSpec, options: RunOptions, should_stop: Callable[[], 
     if done := outcome_of(store, identity):
         store.clear_checkpoints([identity])
         return done
-    row, meter = _begin(store, identity), _Meter()
+    from trainables.sink import SupersededError
+
+    meter = _Meter()
+    row = _begin(store, identity)
     try:
         result = _train(spec, identity, row["attempt"], store, options, should_stop, meter)
+    except SupersededError:
+        _record(store, {**row, "outcome": "interrupted", "end_step": meter.step, **meter.used()})
+        return "interrupted"
     except Exception as error:  # noqa: BLE001 - the one boundary: a failing trial is a result and never stops a sweep
         _record(store, {**row, "outcome": "failed", "end_step": meter.step, **_failure(error), **meter.used()})
         return "failed"
@@ -86,15 +93,19 @@ def run_attempt(spec: TrialSpec, options: RunOptions, should_stop: Callable[[], 
 
 
 def _begin(store: Store, identity: str) -> dict[str, Any]:
+    from trainables.checkpoint import CheckpointFolder
+
     row = {
         "trial_id": identity,
         "attempt": store.next_attempt(identity),
+        "start_step": CheckpointFolder(store.checkpoints(identity)).newest_step(),
         "outcome": "running",
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "started_at": time.time(),
     }
     _record(store, row)
+    await_previous(store, identity, row["attempt"])
     return row
 
 
@@ -132,7 +143,6 @@ def _record(store: Store, row: dict[str, Any]) -> None:
 def _ended(result: TrialResult) -> dict[str, Any]:
     return {
         "outcome": result.outcome,
-        "start_step": result.start_step,
         "end_step": result.end_step,
         "device": result.device,
         "measure_s": result.measure_s,

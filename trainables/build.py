@@ -59,8 +59,8 @@ def build_setting(spec: TrialSpec, device: str | None) -> Setting:
 
 
 def _split(x: npt.NDArray, given: npt.NDArray, original: npt.NDArray, spec: TrialSpec, device: torch.device) -> Split:
-    inputs = torch.from_numpy(x).to(device, getattr(torch, spec.dtype))
-    return Split(inputs, torch.from_numpy(given).to(device), torch.from_numpy(original).to(device))
+    inputs = torch.tensor(x, dtype=getattr(torch, spec.dtype), device=device)
+    return Split(inputs, torch.tensor(given, device=device), torch.tensor(original, device=device))
 
 
 def _model(spec: TrialSpec, device: torch.device) -> nn.Module:

@@ -76,6 +76,11 @@ class CheckpointFolder:
             return k
         return None
 
+    def newest_step(self) -> int:
+        """Step of the newest readable checkpoint; 0 without one."""
+        k = self.newest()
+        return 0 if k is None else int(self.load(k)["step"])
+
     def clear(self) -> None:
         """Remove all checkpoints and the folder."""
         if self.path.exists():

@@ -90,7 +90,7 @@ def choice_type(kind: str, registry: Mapping[str, Entry]) -> Any:
             return value
         mapping = {"name": value} if isinstance(value, str) else value
         if not isinstance(mapping, Mapping):
-            raise _error(f"expected a {kind} name or a mapping with 'name', given {value!r}.", registry)
+            raise _error(f"expected the name of a known {kind} or a mapping with 'name', given {value!r}.", registry)
         name = mapping.get("name")
         if not isinstance(name, str):
             raise _error(f"this {kind} has no 'name', given {dict(mapping)!r}.", registry)

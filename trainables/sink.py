@@ -56,11 +56,16 @@ class TeeSink(Sink):
             sink.flush(part, metadata)
 
 
+class SupersededError(RuntimeError):
+    """A newer attempt at the same trial has begun: this one must not write any more."""
+
+
 class ParquetSink(Sink):
     """Buffers rows and writes `<store>/<table>/<trial_id>/part-<k>.parquet` at each flush.
 
     A table without rows since the last flush gets no file. `attempt` enters the temporary names and
-    the metadata of each file.
+    the metadata of each file. A flush raises SupersededError, and writes nothing, once a newer attempt
+    has its row in the store.
     """
 
     def __init__(self, store: Path, trial_id: str, attempt: int) -> None:
@@ -75,6 +80,8 @@ class ParquetSink(Sink):
 
     def flush(self, part: int, metadata: Mapping[str, str]) -> None:
         """Write the buffered rows as part `part` of their tables."""
+        if part_path(self._store, "attempts", self._trial_id, self._attempt + 1).exists():
+            raise SupersededError(f"attempt {self._attempt + 1} at trial {self._trial_id} has begun")
         content = {**metadata, "attempt": str(self._attempt), "part": str(part)}
         for table in CURVES:
             if rows := self._rows.pop(table, None):

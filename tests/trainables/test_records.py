@@ -11,7 +11,7 @@ from tests.trainables.specs import quick
 from trainables import records
 from trainables.checkpoint import CheckpointFolder
 from trainables.records import CURVES, SCHEMAS, part_number, part_path, to_table, write_part
-from trainables.sink import ListSink, ParquetSink, TeeSink
+from trainables.sink import ListSink, ParquetSink, SupersededError, TeeSink
 from trainables.trial import run_trial
 
 SCHEMA_COLUMNS = {
@@ -94,3 +94,17 @@ def test_an_all_null_column_keeps_its_type(tmp_path):
 def test_a_sink_takes_only_the_tables_of_a_trial(tmp_path):
     with pytest.raises(ValueError, match="trials"):
         ParquetSink(tmp_path, "a", 0).write("trials", [])
+
+
+def test_an_attempt_that_was_overtaken_writes_nothing_more(tmp_path):
+    sink = ParquetSink(tmp_path, "a", 0)
+    sink.write("evals", [{"step": 0, "split": "test"}])
+    write_part(
+        part_path(tmp_path, "attempts", "a", 1),
+        "attempts",
+        [{"trial_id": "a", "attempt": 1, "outcome": "running"}],
+        tag="1",
+    )
+    with pytest.raises(SupersededError):
+        sink.flush(0, {})
+    assert not (tmp_path / "evals").exists()
