@@ -107,6 +107,14 @@ def write_report(store: Path, sweep: str | None = None, figures: Figures | None 
     return Report(path, opened.damaged)
 
 
+def is_drawn(store: Path, sweep: str) -> bool:
+    """Whether the report and the figures of a sweep are there and no trial has been added to the store since."""
+    page, figures, trials = store / "reports" / f"{sweep}.html", store / "figures" / sweep, store / "trials"
+    if not (page.exists() and trials.exists() and list(figures.glob("*.png"))):
+        return False
+    return page.stat().st_mtime >= trials.stat().st_mtime
+
+
 def headline(store: Path, sweep: str | None = None) -> list[str]:
     """Up to three lines, one per claim: what the data of a sweep say."""
     from analysis.evaluation import evaluate, summary

@@ -95,10 +95,11 @@ def run_attempt(spec: TrialSpec, options: RunOptions, should_stop: Callable[[], 
 def _begin(store: Store, identity: str) -> dict[str, Any]:
     from trainables.checkpoint import CheckpointFolder
 
-    row = {
+    checkpoints = CheckpointFolder(store.checkpoints(identity))
+    row: dict[str, Any] = {
         "trial_id": identity,
         "attempt": store.next_attempt(identity),
-        "start_step": CheckpointFolder(store.checkpoints(identity)).newest_step(),
+        "start_step": checkpoints.newest_step(),
         "outcome": "running",
         "host": socket.gethostname(),
         "pid": os.getpid(),
@@ -106,6 +107,9 @@ def _begin(store: Store, identity: str) -> dict[str, Any]:
     }
     _record(store, row)
     await_previous(store, identity, row["attempt"])
+    if row["start_step"] != (step := checkpoints.newest_step()):  # the older attempt saved one more
+        row["start_step"] = step
+        _record(store, row)
     return row
 
 

@@ -198,12 +198,17 @@ def demo(store: StoreOption = RESULTS) -> None:
     from orchestrator.run import Where
 
     _run("demo", store, Where(), failed_only=False, code_of_success=None)
+    damaged: list[str] = []
     try:
-        figures, page = reading.draw_figures(store, "demo"), reading.write_report(store, "demo")
+        if not reading.is_drawn(store, "demo"):
+            figures = reading.draw_figures(store, "demo")
+            page = reading.write_report(store, "demo", figures)
+            damaged = [f"damaged: {path}: {why}" for path, why in {**figures.damaged, **page.damaged}.items()]
         said = reading.headline(store, "demo")
     except reading.UserError as error:  # type: ignore[attr-defined]
         raise UserError(str(error)) from error
-    _echo([f"store: {store}; figures: {figures.folder}", f"report: {page.path}", *said])
+    _echo([f"store: {store}; figures: {store}/figures/demo", f"report: {store}/reports/demo.html", *said])
+    _exit_on(damaged)
 
 
 def _run(sweep: str, store: Path, where: "Where", *, failed_only: bool, code_of_success: int | None = 0) -> None:

@@ -21,10 +21,9 @@ def older(store, pid, outcome="running", host=None):
 
 @pytest.fixture
 def alive():
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    yield process
-    process.kill()
-    process.wait()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
 
 
 def test_it_waits_until_the_older_process_ends(tmp_path, alive):

@@ -20,4 +20,4 @@ def _arrays() -> Arrays:
     """Read once a process: parsing the packaged text takes longer than training for an epoch."""
     pixels, labels = mnist_data()
     x = (pixels.reshape(-1, 1, 28, 28) / 255.0).astype(np.float32)
-    return read_only(split_arrays(x, labels.astype(np.int64), {label: 100 for label in range(10)}))
+    return read_only(split_arrays(x, labels.astype(np.int64), dict.fromkeys(range(10), 100)))
