@@ -221,7 +221,7 @@ def _run(sweep: str, store: Path, where: "Where", *, failed_only: bool, code_of_
         sweep,
         store,
         where,
-        lambda made: Progress(made.estimates, made.workers, sys.stderr),
+        lambda made: Progress(made.estimates, made.workers, sys.stderr, where=f"{store}/attempts/{{trial_id}}"),
         typer.echo,
         failed_only=failed_only,
     )

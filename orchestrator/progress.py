@@ -91,6 +91,7 @@ class Progress:
         with self._lock:
             self._weights.setdefault(trial_id, 0.0)
             self._running[trial_id] = self._clock()
+        self._line()
 
     def finished(self, trial_id: str, outcome: str) -> None:
         """The attempt ended; an interrupted trial is left for the next run."""
@@ -103,6 +104,12 @@ class Progress:
                 self._failed.add(trial_id)
             if outcome == "completed":
                 self._taken[trial_id] = now - began
+            none_follows = len(self._running) + len(self._closed) >= len(self._weights)
+        if none_follows:
+            self._line()
+
+    def _line(self) -> None:
+        """A plain line, when one is due: once the next trial has begun, so that it counts as running."""
         if self._live is None and self._due():
             self._say(self.text())
 

@@ -7,7 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator.cli import command
+from orchestrator.sweep import Sweep
 from trainables.records import SCHEMAS
+from trainables.spec import TrialSpec
 
 ROOT = Path(__file__).parents[1]
 
@@ -72,3 +74,9 @@ def test_links_between_pages_lead_somewhere():
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
             assert (page.parent / target).exists(), (page.name, target)
+
+
+def test_the_sweep_page_names_every_key_and_field():
+    page = (ROOT / "docs/sweeps.md").read_text()
+    for key in [*Sweep.model_fields, *TrialSpec.model_fields]:
+        assert f"`{key}`" in page or key == "version", key

@@ -84,7 +84,7 @@ def test_a_pipe_gets_few_lines_and_always_the_last() -> None:
             progress.finished(trial, "completed")
     shown = stream.getvalue().splitlines()
     assert len(shown) == 21
-    assert shown[0].startswith("5 of 100 done, 0 running, 95 left, 0 failed; 5 s gone, about 1 min 35 s left")
+    assert shown[0].startswith("5 of 100 done, 1 running, 94 left, 0 failed; 5 s gone, about 1 min 35 s left")
     assert shown[-1] == "100 of 100 done, 0 running, 0 left, 0 failed; 1 min 40 s gone"
 
 
