@@ -12,14 +12,10 @@ from functools import reduce
 from importlib import import_module
 from importlib.metadata import entry_points
 from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic_core import PydanticCustomError
-
-if TYPE_CHECKING:
-    from trainables.spec import TrialSpec
-
 
 Integer = Annotated[int, Strict()]
 Real = Annotated[float, Strict()]
@@ -32,12 +28,24 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What a choice may know of the trial it is part of.
+
+    batch_size: examples a step; dataset: name; shape: of one example, without the batch axis.
+    """
+
+    batch_size: int
+    dataset: str
+    shape: tuple[int, ...]
+
+
 class Choice(Frozen):
     """Parameters of one registry entry; the subclass fixes `name` and has no default for it."""
 
     name: str
 
-    def check(self, spec: "TrialSpec") -> None:
+    def check(self, around: Surroundings) -> None:
         """Refuse, with a ValueError, a trial in which this choice cannot work. Default: accept."""
 
 

@@ -15,7 +15,7 @@ from trainables.datasets import DATASETS, DatasetFacts
 from trainables.losses import LOSSES
 from trainables.models import MODELS
 from trainables.optim import OPTIMIZERS
-from trainables.registry import Choice, Entry, Frozen, Integer, choice_type
+from trainables.registry import Choice, Entry, Frozen, Integer, Surroundings, choice_type
 from trainables.schedules import Schedule
 
 REGISTRIES: dict[str, dict[str, Entry]] = {
@@ -96,9 +96,10 @@ class TrialSpec(Frozen):
                 f"measure.probe.examples {probe.examples} is larger than the {size} training examples;"
                 " use a smaller number or 'all'."
             )
+        around = Surroundings(self.batch_size, self.dataset.name, self.dataset_facts.shape)
         for field in REGISTRIES:
             choice: Choice = getattr(self, field)
-            choice.check(self)
+            choice.check(around)
         return self
 
     @property

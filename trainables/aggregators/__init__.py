@@ -5,15 +5,12 @@ facts: `nothing` (the mean gradient), `groups` (mean gradients of thirds of the 
 """
 
 from math import ceil, floor
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
-from trainables.registry import Choice, Entry, Real, with_plugins
-
-if TYPE_CHECKING:
-    from trainables.spec import TrialSpec
+from trainables.registry import Choice, Entry, Real, Surroundings, with_plugins
 
 Needs = Literal["nothing", "groups", "history", "rows"]
 
@@ -46,12 +43,12 @@ class Winsorized(Choice):
     name: Literal["winsorized"]
     level: Annotated[Real, Field(ge=0.0, le=50.0)]
 
-    def check(self, spec: "TrialSpec") -> None:
+    def check(self, around: Surroundings) -> None:
         """A positive level that replaces nothing is refused, naming the smallest that works."""
-        if self.level > 0 and tail_count(self.level, spec.batch_size) == 0:
+        if self.level > 0 and tail_count(self.level, around.batch_size) == 0:
             raise ValueError(
-                f"winsorized level {self.level:g} % of batch size {spec.batch_size} replaces no value;"
-                f" the smallest level that does is {smallest_level(spec.batch_size):g}."
+                f"winsorized level {self.level:g} % of batch size {around.batch_size} replaces no value;"
+                f" the smallest level that does is {smallest_level(around.batch_size):g}."
             )
 
 
@@ -60,10 +57,10 @@ class MedianOf3(Choice):
 
     name: Literal["median-of-3"]
 
-    def check(self, spec: "TrialSpec") -> None:
+    def check(self, around: Surroundings) -> None:
         """Needs at least one example in each third."""
-        if spec.batch_size < 3:
-            raise ValueError(f"median-of-3 needs a batch size of at least 3, given {spec.batch_size}.")
+        if around.batch_size < 3:
+            raise ValueError(f"median-of-3 needs a batch size of at least 3, given {around.batch_size}.")
 
 
 class RollingMedianOf3(Choice):

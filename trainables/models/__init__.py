@@ -1,13 +1,10 @@
 """Models by name: parameters and code; torch is imported only when one is built."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from trainables.registry import Choice, Entry, Integer, with_plugins
-
-if TYPE_CHECKING:
-    from trainables.spec import TrialSpec
+from trainables.registry import Choice, Entry, Integer, Surroundings, with_plugins
 
 
 class Mlp(Choice):
@@ -23,12 +20,12 @@ class LeNet(Choice):
 
     name: Literal["lenet"]
 
-    def check(self, spec: "TrialSpec") -> None:
+    def check(self, around: Surroundings) -> None:
         """Needs images of at least 12 x 12, so that something is left after two poolings."""
-        shape = spec.dataset_facts.shape
+        shape = around.shape
         if len(shape) != 3 or min(shape[1:]) < 12:
             size = " x ".join(str(n) for n in shape)
-            raise ValueError(f"lenet needs images of at least 12 x 12; {spec.dataset.name!r} has {size}. Use mlp.")
+            raise ValueError(f"lenet needs images of at least 12 x 12; {around.dataset!r} has {size}. Use mlp.")
 
 
 MODELS: dict[str, Entry] = with_plugins(
