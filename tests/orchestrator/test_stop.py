@@ -4,6 +4,7 @@ import fcntl
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,14 @@ from orchestrator.scratch import environment, short_folder
 from orchestrator.stop import StopPoll, StopSwitch, kept_handler
 
 DEADLINE_S = 10.0
+
+
+@pytest.fixture(autouse=True)
+def _default_handler() -> Iterator[None]:
+    """Ctrl-C interrupts, as in a terminal: processes started in the background inherit that it is ignored."""
+    with kept_handler(signal.SIGINT):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
 
 
 def wait_for(switch: StopSwitch) -> None:
