@@ -47,7 +47,7 @@ def test_the_readme_commands_leave_what_they_promise(results):
     assert (results / "results/reports/label-noise.html").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/store.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/store.md", "docs/python.md"])
 def test_python_snippets_run(page, results, monkeypatch, capsys):
     monkeypatch.chdir(results)
     snippets = blocks(page, "python")
