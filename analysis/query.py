@@ -81,11 +81,12 @@ def choice_label(choice: Mapping[str, Any]) -> str:
 
 
 def noise_label(corruption: Mapping[str, Any]) -> str:
-    """`original labels`, `50 % permuted labels`, ..."""
+    """`original labels`, `50 % permuted labels`, `shuffled pixels, per image`, ..."""
     if corruption["name"] == "none":
         return "original labels"
     share = f"{100 * corruption['fraction']:g} % " if "fraction" in corruption else ""
-    return share + str(corruption["name"]).replace("-", " ")
+    rest = [f", {key} {value}" for key, value in corruption.items() if key not in {"name", "fraction"}]
+    return share + str(corruption["name"]).replace("-", " ") + "".join(rest)
 
 
 def log_window(per_decade: int = WINDOWS_PER_DECADE, *, alone: bool = True) -> pl.Expr:

@@ -27,9 +27,10 @@ def build_setting(spec: TrialSpec, device: str | None) -> Setting:
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     arrays = load(DATASETS[spec.dataset.name])(spec.dataset)
     classes = spec.dataset_facts.classes
-    labels = load(CORRUPTIONS[spec.corruption.name])(spec.corruption, arrays.train_y, classes, spec.seed)
-    train = _split(arrays.train_x, labels.given, arrays.train_y, spec, where)
-    test = _split(arrays.test_x, arrays.test_y, arrays.test_y, spec, where)
+    corrupted = load(CORRUPTIONS[spec.corruption.name])(spec.corruption, arrays, classes, spec.seed)
+    seen = corrupted.arrays
+    train = _split(seen.train_x, seen.train_y, arrays.train_y, spec, where)
+    test = _split(seen.test_x, seen.test_y, arrays.test_y, spec, where)
     loss = partial(load(LOSSES[spec.loss.name]), spec.loss)
     model = _model(spec, where)
     engine = Engine(model)
@@ -39,14 +40,14 @@ def build_setting(spec: TrialSpec, device: str | None) -> Setting:
     facts: dict[str, int | str] = {
         "parameters": sum(layer.parameters for layer in engine.layers),
         "train_examples": len(train.x),
-        "corrupt_examples": int((labels.given != arrays.train_y).sum()),
-        "data_sha256": digest(arrays.train_x, labels.given, arrays.test_x, arrays.test_y),
+        "corrupt_examples": int((seen.train_y != arrays.train_y).sum()),
+        "data_sha256": digest(seen.train_x, seen.train_y, seen.test_x, seen.test_y),
     }
     return Setting(
         spec=spec,
         device=where,
         train=train,
-        selected=labels.selected,
+        selected=corrupted.selected,
         model=model,
         engine=engine,
         loss=loss,

@@ -56,7 +56,8 @@ class Entry:
     params: the parameter model, whose `name` is the registry key.
     code: `module:attribute` of the implementation, imported on first use.
     summary: one line for `coherence list`.
-    facts: plain facts known without building (sizes, classes, what an aggregator needs).
+    facts: plain facts known without building (sizes, classes, what an aggregator needs); of a data set, the
+        facts or a function of the choice that gives them.
     """
 
     params: type[Choice]

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from trainables.aggregators import AGGREGATORS, tail_count
 from trainables.corruptions import CORRUPTIONS
-from trainables.datasets import DATASETS, DatasetFacts
+from trainables.datasets import DATASETS, DatasetFacts, facts_of
 from trainables.losses import LOSSES
 from trainables.models import MODELS
 from trainables.optim import OPTIMIZERS
@@ -104,10 +104,8 @@ class TrialSpec(Frozen):
 
     @property
     def dataset_facts(self) -> DatasetFacts:
-        """Plain facts of the data set."""
-        facts = DATASETS[self.dataset.name].facts
-        assert isinstance(facts, DatasetFacts)
-        return facts
+        """Plain facts of the data set with its parameters."""
+        return facts_of(self.dataset)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -72,6 +72,7 @@ def test_labels_of_choices() -> None:
     assert choice_label({"name": "elsewhere", "depth": 4}) == "elsewhere depth 4"
     assert noise_label({"name": "none"}) == "original labels"
     assert noise_label({"name": "uniform-labels", "fraction": 0.25}) == "25 % uniform labels"
+    assert noise_label({"name": "shuffled-pixels", "per": "image"}) == "shuffled pixels, per image"
 
 
 def _frame(*measures: dict) -> pl.DataFrame:

