@@ -22,7 +22,9 @@ def evaluations(store: Store, trials: pl.DataFrame) -> pl.DataFrame:
 
 def partly_corrupt(context: Context) -> list[tuple[str, Context]]:
     """(noise label, trials) for every corruption that selects some examples but not all, so that both groups exist."""
-    partial = context.trials.filter((pl.col("noise") > 0) & (pl.col("noise") < 1))
+    partial = context.trials.filter(
+        pl.col("noise").is_between(0, 1, closed="none") & pl.col("noise_kind").str.ends_with("-labels")
+    )
     groups = partial.sort("noise", "position").group_by("noise_label", maintain_order=True)
     return [(str(key[0]), Context(context.key, context.label, frame)) for key, frame in groups]
 

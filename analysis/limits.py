@@ -60,7 +60,7 @@ def _said(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _random_fit(context: Context) -> str:
-    random = context.trials.filter(pl.col("noise") == 1)
+    random = context.trials.filter((pl.col("noise") == 1) & pl.col("noise_kind").str.ends_with("-labels"))
     shares = random["final_train_accuracy"].drop_nulls().to_list()
     if not shares:
         return ""
@@ -93,7 +93,9 @@ def _start(store: Store, context: Context) -> str:
 
 
 def _rolling(store: Store, context: Context) -> str:
-    partial = context.trials.filter((pl.col("noise") > 0) & (pl.col("noise") < 1))
+    partial = context.trials.filter(
+        pl.col("noise").is_between(0, 1, closed="none") & pl.col("noise_kind").str.ends_with("-labels")
+    )
     final = last_mean(evaluations(store, partial), evaluations=LAST).filter(pl.col("split") == "test")
     joined = final.join(partial.select("trial_id", "seed", "noise_label", "aggregator_name"), on="trial_id")
     sides = [joined.filter(pl.col("aggregator_name") == name) for name in ("rolling-median-of-3", "mean")]

@@ -20,6 +20,9 @@ TRANSIENT = 20
 # With near-uniform outputs all gradients may share the output layer's direction for the first steps. Those are left
 # out by count, before the data; in epochs under 100 steps the first fifth is left out instead.
 
+RANDOM_LABELS = ("permuted-labels", "uniform-labels")
+# The statement is about labels: corrupted pixels are another question.
+
 CONTRAST = "log m-coherence, original labels minus all labels random"
 
 
@@ -47,7 +50,7 @@ def _rows(store: Store, context: Context) -> list[Row]:
     real = [trials for trials in arms.values() if trials["noise"][0] == 0]
     rows = []
     for label, trials in arms.items():
-        if trials["noise"][0] == 1:
+        if trials["noise"][0] == 1 and trials["noise_kind"][0] in RANDOM_LABELS:
             where = f"{context.label}, {label}"
             if real:
                 rows.append(_row(store, context, where, real[0], trials))
