@@ -92,7 +92,7 @@ class Setting:
     def _gradients(
         self, x: Tensor, y: Tensor, measured: bool
     ) -> tuple[Tensor, Tensor, Direction | None, Record | None]:
-        """Outputs, losses, mean gradient (none for groups and rows) and the record, if one was kept."""
+        """Outputs, losses, mean gradient (none for groups, rows and norms) and the record, if one was kept."""
         own = self._needs in ("nothing", "history")
         if own and not measured:
             outputs = self.model(x)
@@ -141,6 +141,8 @@ class Setting:
             given = record.group_means(3, self.spec.batch_size)
         elif self._needs == "rows" and record is not None:
             given = record.rows()
+        elif self._needs == "norms":
+            given = record
         direction, self.aggregator_state = self.aggregator.update(given, self.aggregator_state)
         if direction is not None:
             self.optimizer.apply(self.engine.parameters, direction.tensors, step)

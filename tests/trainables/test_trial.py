@@ -18,7 +18,8 @@ from trainables.sink import ListSink
 from trainables.spec import TrialSpec
 from trainables.trial import run_trial
 
-AGGREGATOR_CHOICES = [{"name": name, "level": 4.0} if name == "winsorized" else {"name": name} for name in AGGREGATORS]
+PARAMETERS = {"winsorized": {"level": 4.0}, "trimmed-mean": {"level": 4.0}, "norm-clipped": {"clip": 0.5}}
+AGGREGATOR_CHOICES = [{"name": name, **PARAMETERS.get(name, {})} for name in AGGREGATORS]
 
 
 @pytest.fixture(autouse=True)
