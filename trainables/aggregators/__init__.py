@@ -108,9 +108,18 @@ class MedianOf3(Choice):
 
 
 class RollingMedianOf3(Choice):
-    """Coordinate-wise median of the last three batch gradients (RM3); idles for two steps."""
+    """Coordinate-wise median of the last three batch gradients (RM3); idles for two steps. Weight decay enters each
+    batch gradient before the median."""
 
     name: Literal["rolling-median-of-3"]
+
+    def check(self, around: Surroundings) -> None:
+        """Momentum on top of gradients of earlier steps is refused."""
+        if around.has_momentum:
+            raise ValueError(
+                "rolling-median-of-3 does not go with momentum, nor with adam or adamw: the released code refuses it"
+                " as unstable. Use sgd with momentum 0."
+            )
 
 
 class RollingMeanOf3(Choice):

@@ -18,7 +18,13 @@ Given = TypeVar("Given", Direction, GroupMeans, RowStream, Examples)
 
 
 class Aggregator(ABC, Generic[Given]):
-    """Turns the gradients of a step into one direction of descent."""
+    """Turns the gradients of a step into one direction of descent.
+
+    decay_first: weight decay enters the batch gradient before `update`, instead of the direction after it;
+    only for what needs the mean gradient.
+    """
+
+    decay_first: bool = False
 
     def init(self) -> State:
         """State before the first step."""
