@@ -51,3 +51,26 @@ def winsorized_mean(values: list[float], k: int) -> float:
 def median(values: list[float]) -> float:
     """The middle one of an odd number of values."""
     return sorted(values)[len(values) // 2]
+
+
+def trimmed_mean(values: list[float], k: int) -> float:
+    """Drop the k smallest and the k largest, and average."""
+    kept = sorted(values)[k : len(values) - k]
+    return sum(kept) / len(kept)
+
+
+def middle(values: list[float]) -> float:
+    """The median of any number of values: the middle one, or the mean of the middle two."""
+    ordered, n = sorted(values), len(values)
+    return (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+
+
+def sum_of_signs(values: list[float]) -> float:
+    """How many are positive, less how many are negative."""
+    return float(sum(v > 0 for v in values) - sum(v < 0 for v in values))
+
+
+def clipped_mean(g: Tensor, clip: float) -> Tensor:
+    """Mean of the rows [N, D], each shortened to a norm of at most clip."""
+    rows = [row if float(row.norm()) <= clip else row * (clip / float(row.norm())) for row in g]
+    return torch.stack(rows).sum(dim=0) / len(rows)

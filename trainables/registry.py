@@ -32,12 +32,15 @@ class Frozen(BaseModel):
 class Surroundings:
     """What a choice may know of the trial it is part of.
 
-    batch_size: examples a step; dataset: name; shape: of one example, without the batch axis.
+    batch_size: examples a step; dataset: name; shape: of one example, without the batch axis; epochs: passes
+    over the training set; has_momentum: whether an update depends on the directions of earlier steps.
     """
 
     batch_size: int
     dataset: str
     shape: tuple[int, ...]
+    epochs: int
+    has_momentum: bool
 
 
 class Choice(Frozen):

@@ -17,9 +17,12 @@ from trainables.gradients.types import Direction
 from trainables.losses.functions import predictions
 from trainables.measures import Columns, columns, layer_rows
 from trainables.probe import Probe, deal, probe_sample
+from trainables.rates import SCHEDULES, Factor
+from trainables.registry import load
 from trainables.schedules import steps_of
 from trainables.seeding import epoch_order
 from trainables.spec import TrialSpec
+from trainables.updates import Optimizer
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Setting:
     loss: Callable[[Tensor, Tensor], Tensor]
     aggregator: Aggregator[Any]
     aggregator_state: State
-    optimizer: Any
+    optimizer: Optimizer
     evaluator: Evaluator
     facts: dict[str, int | str]
 
@@ -54,6 +57,7 @@ class Setting:
         self.evaluation_steps = steps_of(measure.evaluate.schedule, last)
         self.probe_steps = steps_of(measure.probe.schedule, last) if measure.probe else frozenset()
         self._layer_steps = steps_of(measure.online.layers, last - 1) if measure.online else frozenset()
+        self._factor: Factor = load(SCHEDULES[spec.schedule.name])
         self._needs = AGGREGATORS[spec.aggregator.name].facts
         self._parameters = {layer.name: layer.parameters for layer in self.engine.layers}
         self._order = (-1, np.empty(0, dtype=np.int64))
@@ -92,7 +96,7 @@ class Setting:
     def _gradients(
         self, x: Tensor, y: Tensor, measured: bool
     ) -> tuple[Tensor, Tensor, Direction | None, Record | None]:
-        """Outputs, losses, mean gradient (none for groups and rows) and the record, if one was kept."""
+        """Outputs, losses, mean gradient (none for groups, rows and norms) and the record, if one was kept."""
         own = self._needs in ("nothing", "history")
         if own and not measured:
             outputs = self.model(x)
@@ -124,7 +128,7 @@ class Setting:
             row = {
                 "step": step,
                 "epoch": step // self.spec.steps_per_epoch,
-                "lr": self.optimizer.rate(step),
+                "lr": self.rate(step),
                 "loss": loss,
                 "accuracy": float((predictions(outputs.detach()) == y).double().mean()),
                 **columns(found["*"]),
@@ -137,13 +141,23 @@ class Setting:
 
     def _update(self, record: Record | None, mean: Direction | None, step: int) -> None:
         given: Any = mean
+        early = self.aggregator.decay_first
+        if early and mean is not None:
+            given = Direction(self.optimizer.decayed(self.engine.parameters, mean.tensors))
         if self._needs == "groups" and record is not None:
             given = record.group_means(3, self.spec.batch_size)
         elif self._needs == "rows" and record is not None:
             given = record.rows()
+        elif self._needs == "norms":
+            given = record
         direction, self.aggregator_state = self.aggregator.update(given, self.aggregator_state)
         if direction is not None:
-            self.optimizer.apply(self.engine.parameters, direction.tensors, step)
+            self.optimizer.apply(self.engine.parameters, direction.tensors, self.rate(step), decay=not early)
+
+    def rate(self, step: int) -> float:
+        """Learning rate of the update from step to step + 1."""
+        spec = self.spec
+        return spec.optimizer.lr * self._factor(spec.schedule, step, spec.total_steps, spec.steps_per_epoch)
 
     def state(self) -> dict[str, Any]:
         """Tensors of everything that changes while training."""
@@ -158,5 +172,5 @@ class Setting:
         """Take back what `state` gave."""
         self.model.load_state_dict(state["model"])
         self.aggregator_state = {name: tensor.to(self.device) for name, tensor in state["aggregator"].items()}
-        self.optimizer.load_state(state["optimizer"])
+        self.optimizer.load_state({name: tensor.to(self.device) for name, tensor in state["optimizer"].items()})
         self.evaluator.load_state(state["evaluator"])

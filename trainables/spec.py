@@ -15,6 +15,7 @@ from trainables.datasets import DATASETS, DatasetFacts, facts_of
 from trainables.losses import LOSSES
 from trainables.models import MODELS
 from trainables.optim import OPTIMIZERS
+from trainables.rates import SCHEDULES
 from trainables.registry import Choice, Entry, Frozen, Integer, Surroundings, choice_type
 from trainables.schedules import Schedule
 
@@ -24,6 +25,7 @@ REGISTRIES: dict[str, dict[str, Entry]] = {
     "corruption": CORRUPTIONS,
     "aggregator": AGGREGATORS,
     "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
     "loss": LOSSES,
 }
 
@@ -61,6 +63,7 @@ class TrialSpec(Frozen):
     """One trial. Fields with a default may be left out and then do not enter the id; a released default never changes.
 
     version: of this format, always in the id.
+    schedule: of the learning rate; `measure` has its own.
     batch_size: examples a step; a short last batch of an epoch is dropped.
     epochs: passes over the training set.
     seed: all streams derive from (seed, purpose); nothing else enters them.
@@ -75,6 +78,7 @@ class TrialSpec(Frozen):
     corruption: choice_type("corruption", CORRUPTIONS) = CORRUPTIONS["none"].params(name="none")  # type: ignore[valid-type]
     aggregator: choice_type("aggregator", AGGREGATORS) = AGGREGATORS["mean"].params(name="mean")  # type: ignore[valid-type]
     optimizer: choice_type("optimizer", OPTIMIZERS)  # type: ignore[valid-type]
+    schedule: choice_type("schedule", SCHEDULES) = SCHEDULES["constant"].params(name="constant")  # type: ignore[valid-type]
     loss: choice_type("loss", LOSSES) = LOSSES["cross-entropy"].params(name="cross-entropy")  # type: ignore[valid-type]
     batch_size: Annotated[Integer, Field(ge=1)]
     epochs: Annotated[Integer, Field(ge=1)]
@@ -96,7 +100,13 @@ class TrialSpec(Frozen):
                 f"measure.probe.examples {probe.examples} is larger than the {size} training examples;"
                 " use a smaller number or 'all'."
             )
-        around = Surroundings(self.batch_size, self.dataset.name, self.dataset_facts.shape)
+        around = Surroundings(
+            batch_size=self.batch_size,
+            dataset=self.dataset.name,
+            shape=self.dataset_facts.shape,
+            epochs=self.epochs,
+            has_momentum=getattr(self.optimizer, "has_momentum", False),
+        )
         for field in REGISTRIES:
             choice: Choice = getattr(self, field)
             choice.check(around)

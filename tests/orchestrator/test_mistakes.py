@@ -32,7 +32,7 @@ MISTAKES = {
     "unknown dataset": ("dataset: digits", "dataset: digit", "unknown dataset 'digit'. Did you mean 'digits'?"),
     "unknown aggregator": ("[mean,", "[meen,", "axes.aggregator[0]: unknown aggregator 'meen'. Did you mean 'mean'?"),
     "unknown corruption": ("permuted-labels", "shuffled", "fixed.corruption: unknown corruption 'shuffled'."),
-    "unknown optimizer": ("name: sgd", "name: adam", "fixed.optimizer: unknown optimizer 'adam'."),
+    "unknown optimizer": ("name: sgd", "name: lamb", "fixed.optimizer: unknown optimizer 'lamb'."),
     "unknown key at the top": ("axes:", "axis:", "axis: unknown key 'axis'. Did you mean 'axes'?"),
     "unknown axis": ("  seed:", "  sead:", "axes.sead: unknown key 'sead'. Did you mean 'seed'?"),
     "unknown parameter": ("widths:", "width:", "fixed.model.width: unknown key 'width'. Did you mean 'widths'?"),

@@ -10,10 +10,14 @@ from hypothesis.extra.numpy import arrays
 from tests import reference
 from trainables.aggregators import AGGREGATORS, smallest_level, tail_count
 from trainables.gradients import selection
-from trainables.gradients.types import DenseRows, Direction, GroupMeans, OuterRows
+from trainables.gradients.types import DenseRows, Direction, Examples, GroupMeans, OuterRows
 from trainables.registry import load
 
-PARAMETERS = {"winsorized": {"level": 20.0}}
+PARAMETERS = {"winsorized": {"level": 20.0}, "trimmed-mean": {"level": 20.0}, "norm-clipped": {"clip": 5.0}}
+OF_FIXED_SIZE = ("sign-of-sum", "sum-of-signs")
+"""Rules whose direction does not tell how long the rows are."""
+NOT_HOMOGENEOUS = (*OF_FIXED_SIZE, "norm-clipped")
+"""Rules that do not claim: rows times c give the direction times c."""
 BATCH = 12
 FINITE = st.floats(-8, 8, width=32).map(lambda v: float(np.float32(round(v, 2))))
 
@@ -24,6 +28,19 @@ def built(name, batch=BATCH):
     return load(AGGREGATORS[name])(choice, None if level is None else tail_count(level, batch))
 
 
+class Matrix(Examples):
+    """The examples that are the rows of a matrix [N, D]."""
+
+    def __init__(self, rows):
+        self._rows = rows
+
+    def norms(self):
+        return self._rows.double().norm(dim=1)
+
+    def weighted_sum(self, weights):
+        return Direction({"w": weights.to(self._rows) @ self._rows})
+
+
 def fed(name, rows, times=3):
     """Direction of an aggregator fed the same batch of rows [N, D] until it no longer idles."""
     aggregator, direction = built(name, len(rows)), None
@@ -32,6 +49,8 @@ def fed(name, rows, times=3):
         kind = AGGREGATORS[name].facts
         if kind == "rows":
             given = iter([("w", DenseRows(rows))])
+        elif kind == "norms":
+            given = Matrix(rows)
         elif kind == "groups":
             given = GroupMeans(tuple(Direction({"w": part.mean(0)}) for part in rows.tensor_split(3)))
         else:
@@ -40,13 +59,21 @@ def fed(name, rows, times=3):
     return direction.tensors["w"]
 
 
-@pytest.mark.parametrize("name", AGGREGATORS)
+@pytest.mark.parametrize("name", [name for name in AGGREGATORS if name not in OF_FIXED_SIZE])
 def test_identical_rows_give_that_row(name):
     row = torch.tensor([1.0, -2.0, 0.0, 3.5])
     torch.testing.assert_close(fed(name, row.repeat(BATCH, 1)), row)
 
 
-@pytest.mark.parametrize("name", AGGREGATORS)
+@pytest.mark.parametrize(("name", "size"), [("sign-of-sum", 0.001), ("sum-of-signs", 0.001 * BATCH)])
+def test_identical_rows_give_their_signs_at_a_fixed_size(name, size):
+    row = torch.tensor([1.0, -2.0, 0.0, 3.5])
+    expected = size * torch.tensor([1.0, -1.0, 0.0, 1.0])
+    for factor in (1.0, 1e-3, 1e3):
+        torch.testing.assert_close(fed(name, factor * row.repeat(BATCH, 1)), expected)
+
+
+@pytest.mark.parametrize("name", [name for name in AGGREGATORS if name not in NOT_HOMOGENEOUS])
 def test_scaling_the_rows_scales_the_direction(name):
     rows = torch.randn(BATCH, 5, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(fed(name, -4 * rows), -4 * fed(name, rows))
@@ -62,13 +89,15 @@ def test_shape_dtype_and_purity(name):
     assert torch.equal(rows, before)
 
 
-@pytest.mark.parametrize("name", ["mean", "winsorized"])
+@pytest.mark.parametrize(
+    "name", ["mean", "winsorized", "trimmed-mean", "coordinate-median", "norm-clipped", "sum-of-signs"]
+)
 def test_the_order_of_rows_is_irrelevant(name):
     rows = torch.randn(BATCH, 5, dtype=torch.float64)
     torch.testing.assert_close(fed(name, rows.flip(0)), fed(name, rows))
 
 
-@pytest.mark.parametrize("name", ["winsorized", "median-of-3"])
+@pytest.mark.parametrize("name", ["winsorized", "trimmed-mean", "coordinate-median", "norm-clipped", "median-of-3"])
 def test_one_outlier_is_resisted(name):
     rows = torch.randn(BATCH, 5)
     rows[0] = 1e6
@@ -96,6 +125,68 @@ def test_every_path_equals_sorted_lists(path, values, k):
     if path == "numba" and k not in selection.COMPILED:
         return
     np.testing.assert_allclose(PATHS[path](values, k), expected, rtol=2e-6, atol=2e-6)
+
+
+def median(values, _):
+    return selection.coordinate_median(DenseRows(torch.from_numpy(values)))
+
+
+def signs(values, _):
+    return selection.sum_of_signs(DenseRows(torch.from_numpy(values)))
+
+
+REDUCTIONS = {
+    "trimmed, numpy": (selection.trimmed_numpy, reference.trimmed_mean),
+    "trimmed, torch": (lambda v, k: selection.trimmed_torch(torch.from_numpy(v), k), reference.trimmed_mean),
+    "median": (median, lambda v, _: reference.middle(v)),
+    "signs": (signs, lambda v, _: reference.sum_of_signs(v)),
+}
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@settings(max_examples=40, deadline=None)
+@given(values=matrices(5), k=st.integers(0, 2))
+def test_reductions_equal_lists(reduction, values, k):
+    reduce, oracle = REDUCTIONS[reduction]
+    values = values.astype(np.float64)
+    expected = [oracle([float(v) for v in column], k) for column in values.T]
+    np.testing.assert_allclose(reduce(values, k), expected, rtol=1e-14, atol=1e-14)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.tuples(st.integers(2, 9), st.integers(1, 4), st.integers(1, 5)).flatmap(
+        lambda s: st.tuples(
+            arrays(np.float64, (s[0], s[1]), elements=st.sampled_from([0.0, 0.0, 1.5, -2.0])),
+            arrays(np.float64, (s[0], s[2]), elements=st.sampled_from([0.0, 0.0, 3.0, -1.0])),
+        )
+    )
+)
+def test_factored_rows_reduce_as_dense_rows(factors):
+    factored = OuterRows(*(torch.from_numpy(factor) for factor in factors))
+    dense = DenseRows(factored.dense())
+    for k in range((len(factors[0]) - 1) // 2 + 1):
+        torch.testing.assert_close(selection.trimmed_mean(factored, k), selection.trimmed_mean(dense, k))
+    torch.testing.assert_close(selection.coordinate_median(factored), selection.coordinate_median(dense))
+    assert torch.equal(selection.sum_of_signs(factored), selection.sum_of_signs(dense))
+
+
+@pytest.mark.parametrize("batch", [2, 9, 10])
+def test_the_median_is_winsorizing_at_level_fifty(batch):
+    rows = DenseRows(torch.randn(batch, 40, dtype=torch.float64))
+    expected = selection.winsorized_mean(rows, tail_count(50, batch))
+    torch.testing.assert_close(selection.coordinate_median(rows), expected)
+
+
+def test_a_vote_survives_a_product_that_rounds_to_zero():
+    tiny = torch.tensor([[1e-30]])
+    assert selection.sum_of_signs(OuterRows(tiny, -tiny)).item() == -1
+
+
+def test_clipping_shortens_long_rows_and_leaves_short_ones_and_zeros():
+    rows = torch.randn(BATCH, 30, dtype=torch.float64) * torch.linspace(0, 3, BATCH, dtype=torch.float64)[:, None]
+    assert 0 < int((rows.norm(dim=1) > 5).sum()) < BATCH
+    torch.testing.assert_close(fed("norm-clipped", rows), reference.clipped_mean(rows, 5.0))
 
 
 @settings(max_examples=40, deadline=None)

@@ -71,6 +71,23 @@ def test_rows_and_groups_equal_a_loop_over_examples(name, mean_gradient):
             torch.testing.assert_close(total, oracle[parameter][group].sum(0), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("mean_gradient", [True, False])
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_norms_and_weighted_sums_equal_a_loop_over_examples(name, mean_gradient):
+    model, x, y, loss = PROBLEMS[name]()
+    expected = reference.per_example_gradients(model, loss, x, y)
+    model, x = model.double(), x.double()
+    engine = Engine(model)
+    with engine.recording() as record:
+        losses = loss(model(x), y)
+    record.differentiate(losses, mean_gradient=mean_gradient)
+    torch.testing.assert_close(record.norms(), reference.flat(expected).norm(dim=1))
+    weights = torch.linspace(-1, 2, len(x), dtype=torch.float64)
+    found = record.weighted_sum(weights).tensors
+    for key, rows in expected.items():
+        torch.testing.assert_close(found[key], torch.einsum("i,i...->...", weights, rows))
+
+
 def test_thirds_are_as_equal_as_possible_and_average_to_the_mean():
     model, x, y, loss = PROBLEMS["mlp"]()
     x, y = torch.cat([x, x[:5]]), torch.cat([y, y[:5]])

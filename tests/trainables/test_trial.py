@@ -18,7 +18,8 @@ from trainables.sink import ListSink
 from trainables.spec import TrialSpec
 from trainables.trial import run_trial
 
-AGGREGATOR_CHOICES = [{"name": name, "level": 4.0} if name == "winsorized" else {"name": name} for name in AGGREGATORS]
+PARAMETERS = {"winsorized": {"level": 4.0}, "trimmed-mean": {"level": 4.0}, "norm-clipped": {"clip": 0.5}}
+AGGREGATOR_CHOICES = [{"name": name, **PARAMETERS.get(name, {})} for name in AGGREGATORS]
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +105,23 @@ class Clock:
 
 @pytest.mark.parametrize("aggregator", AGGREGATOR_CHOICES, ids=lambda c: c["name"])
 def test_run_in_full_equals_run_in_parts(aggregator, tmp_path):
-    spec = quick(aggregator=aggregator)
+    check_parts(quick(aggregator=aggregator), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"name": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-3},
+        {"name": "adam", "lr": 0.01},
+        {"name": "adamw", "lr": 0.01},
+    ],
+    ids=lambda o: o["name"],
+)
+def test_run_in_full_equals_run_in_parts_with_an_optimizer_that_remembers(optimizer, tmp_path):
+    check_parts(quick(optimizer=optimizer, schedule={"name": "cosine", "warmup_epochs": 1}), tmp_path)
+
+
+def check_parts(spec, tmp_path):
     whole, expected = run(spec)
     parts, folder = ListSink(), CheckpointFolder(tmp_path / "c")
     stops = []

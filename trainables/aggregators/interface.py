@@ -1,7 +1,7 @@
 """What every aggregator is: a pure pair (init, update); state goes in and comes out.
 
 `update` receives what the aggregator declared it needs: the mean gradient (a Direction) for `nothing`
-and `history`, GroupMeans for `groups`, a RowStream for `rows`. It returns None while it idles.
+and `history`, GroupMeans for `groups`, a RowStream for `rows`, Examples for `norms`. It returns None while it idles.
 """
 
 from abc import ABC, abstractmethod
@@ -9,16 +9,22 @@ from typing import Generic, TypeVar
 
 from torch import Tensor
 
-from trainables.gradients.types import Direction, GroupMeans, RowStream
+from trainables.gradients.types import Direction, Examples, GroupMeans, RowStream
 
 State = dict[str, Tensor]
 """Tensors by name: all that a bit-exact resume of the aggregator needs."""
 
-Given = TypeVar("Given", Direction, GroupMeans, RowStream)
+Given = TypeVar("Given", Direction, GroupMeans, RowStream, Examples)
 
 
 class Aggregator(ABC, Generic[Given]):
-    """Turns the gradients of a step into one direction of descent."""
+    """Turns the gradients of a step into one direction of descent.
+
+    decay_first: weight decay enters the batch gradient before `update`, instead of the direction after it;
+    only for what needs the mean gradient.
+    """
+
+    decay_first: bool = False
 
     def init(self) -> State:
         """State before the first step."""

@@ -1,6 +1,7 @@
 """rolling-median-of-3 (RM3) and its control rolling-mean-of-3 (RA3): over the last three batch gradients.
 
-Zielinski, Krishnan and Chatterjee (2020). Nothing is applied until the third step.
+Zielinski, Krishnan and Chatterjee (2020). Nothing is applied until the third step. As in
+their released code, weight decay enters each batch gradient before the median; for RA3 it is added after.
 """
 
 from collections.abc import Callable
@@ -15,8 +16,8 @@ from trainables.gradients.types import Direction
 class RollingAggregator(Aggregator[Direction]):
     """d_j = combine(g_j(t-2), g_j(t-1), g_j(t)); state: the two gradients before this one."""
 
-    def __init__(self, combine: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
-        self._combine = combine
+    def __init__(self, combine: Callable[[Tensor, Tensor, Tensor], Tensor], *, decay_first: bool) -> None:
+        self._combine, self.decay_first = combine, decay_first
 
     def update(self, given: Direction, state: State) -> tuple[Direction | None, State]:
         """Idle for two steps, then combine."""
@@ -34,10 +35,10 @@ class RollingAggregator(Aggregator[Direction]):
 def build_median(choice: RollingMedianOf3, tail_count: int | None) -> RollingAggregator:
     """RM3."""
     del choice, tail_count
-    return RollingAggregator(median_of_three)
+    return RollingAggregator(median_of_three, decay_first=True)
 
 
 def build_mean(choice: RollingMeanOf3, tail_count: int | None) -> RollingAggregator:
     """RA3."""
     del choice, tail_count
-    return RollingAggregator(lambda a, b, c: (a + b + c) / 3)
+    return RollingAggregator(lambda a, b, c: (a + b + c) / 3, decay_first=False)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from trainables.gradients.support import Layer, UnsupportedModelError, layers_of
-from trainables.gradients.types import Direction, GroupMeans, RowStream, Statistics
+from trainables.gradients.types import Direction, Examples, GroupMeans, RowStream, Statistics
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class _Use:
     edge: GradientEdge
 
 
-class Record:
+class Record(Examples):
     """What one forward pass left behind; call `differentiate` once, then any of the rest.
 
     Losses are per example and unreduced; every result is of the unscaled gradients g_i.
@@ -37,6 +37,7 @@ class Record:
         self._layers, self._parameters = layers, parameters
         self._uses: dict[str, _Use] = {}
         self._deltas: dict[str, Tensor] = {}
+        self._norms: dict[str, dict[str, Tensor]] = {}
         self._scale = 1.0
 
     def keep(self, layer: Layer, x: Tensor, output: Tensor) -> None:
@@ -74,13 +75,26 @@ class Record:
                 raise UnsupportedModelError(f"the input of layer {layer.name!r} was changed in place after its use.")
 
     def square_norms(self) -> dict[str, dict[str, Tensor]]:
-        """||g_i||^2 per layer and tensor: layer -> tensor -> [N], float64."""
+        """||g_i||^2 per layer and tensor: layer -> tensor -> [N], float64; computed once."""
         scale = self._scale**2
-        norms = {}
-        for layer in self._layers:
+        for layer in self._layers if not self._norms else ():
             found = layer.rule.square_norms(layer.module, self._uses[layer.name].x, self._deltas[layer.name])
-            norms[layer.name] = {tensor: found[tensor] * scale for tensor in layer.tensors}
-        return norms
+            self._norms[layer.name] = {tensor: found[tensor] * scale for tensor in layer.tensors}
+        return self._norms
+
+    def norms(self) -> Tensor:
+        """||g_i|| over all parameters: [N], float64."""
+        return torch.stack([q for layer in self.square_norms().values() for q in layer.values()]).sum(dim=0).sqrt()
+
+    def weighted_sum(self, weights: Tensor) -> Direction:
+        """sum_i weights_i g_i: a rule is linear in the output gradients, so these are weighted."""
+        total: dict[str, Tensor] = {}
+        for layer in self._layers:
+            x, delta = self._uses[layer.name].x, self._deltas[layer.name]
+            each = (weights * self._scale).to(delta).view(-1, *[1] * (delta.dim() - 1))
+            found = layer.rule.sums(layer.module, x, delta * each)
+            total |= {layer.parameter(tensor): found[tensor] for tensor in layer.tensors}
+        return Direction(total)
 
     def group_sums(self, groups: Sequence[Tensor | slice]) -> list[Direction]:
         """Sum of g_i over each group of examples (slices or index tensors)."""

@@ -1,4 +1,4 @@
-"""Four things that are all made of gradients, and are not each other.
+"""Five things that are all made of gradients, and are not each other.
 
 Letters: N examples (units) of a batch, G groups, O x I the shape of a weight seen as a matrix.
 Rows are gradients of single examples and are never scaled by 1/N; a Direction is a mean.
@@ -58,6 +58,18 @@ class OuterRows(Rows):
 
 RowStream = Iterator[tuple[str, Rows]]
 """(parameter name, its rows), one tensor at a time, so that no more than one layer's rows exist at once."""
+
+
+class Examples(ABC):
+    """The N examples of a batch through their whole gradients g_i: norms and weighted sums, no rows."""
+
+    @abstractmethod
+    def norms(self) -> Tensor:
+        """||g_i|| over all parameters: [N], float64."""
+
+    @abstractmethod
+    def weighted_sum(self, weights: Tensor) -> Direction:
+        """sum_i weights_i g_i, of weights [N]."""
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,18 @@
 from torch import Tensor
 from torch.nn import functional
 
-from trainables.losses import CrossEntropy, SquaredError
+from trainables.losses import CrossEntropy, SmoothedCrossEntropy, SquaredError
 
 
 def cross_entropy(choice: CrossEntropy, outputs: Tensor, labels: Tensor) -> Tensor:
     """-log softmax(outputs)[label]: outputs [N, C], labels [N] -> [N], in nats."""
     del choice
     return functional.cross_entropy(outputs, labels, reduction="none")
+
+
+def smoothed_cross_entropy(choice: SmoothedCrossEntropy, outputs: Tensor, labels: Tensor) -> Tensor:
+    """-(1 - s) log p[label] - s/C sum_c log p[c], p = softmax(outputs), s = smoothing: [N, C], [N] -> [N]."""
+    return functional.cross_entropy(outputs, labels, reduction="none", label_smoothing=choice.smoothing)
 
 
 def squared_error(choice: SquaredError, outputs: Tensor, labels: Tensor) -> Tensor:
