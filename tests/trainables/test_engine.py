@@ -11,10 +11,12 @@ from torch import nn
 
 from tests import reference
 from tests.trainables.problems import CE, PROBLEMS
-from trainables.gradients import conv2d
+from trainables.gradients import convolution, linear, uses
 from trainables.gradients.checks import check_model
 from trainables.gradients.engine import Engine
-from trainables.gradients.support import UnsupportedModelError
+from trainables.gradients.support import RULES, UnsupportedModelError
+
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
 
 PER_TENSOR = {torch.float32: 1e-4, torch.float64: 1e-10}
 TOTAL = {torch.float32: 1e-5, torch.float64: 1e-10}
@@ -57,6 +59,25 @@ def test_statistics_equal_a_loop_over_examples(name, mean_gradient, dtype):
         assert found.q4 == pytest.approx(float(whole.square().sum(1).square().sum()), rel=TOTAL[dtype])
 
 
+def test_every_supported_layer_is_in_a_problem():
+    built = {type(module) for build in PROBLEMS.values() for module in build()[0].modules()}
+    assert built >= set(RULES)
+
+
+@pytest.mark.parametrize(
+    "name", ["sequence", "used several times", "padded circular", "one axis reflect", "tokens twice"]
+)
+def test_chunks_of_one_example_change_no_statistic(name, monkeypatch):
+    model, x, y, loss = PROBLEMS[name]()
+    _, whole, _ = recorded(model.double(), x.double(), y, loss, mean_gradient=True)
+    norms = whole.square_norms()
+    for module, constant in ((convolution, "PATCH_BYTES"), (linear, "ROW_BYTES"), (uses, "ROW_BYTES")):
+        monkeypatch.setattr(module, constant, 1)
+    for layer, tensors in whole.square_norms().items():
+        for tensor, found in tensors.items():
+            torch.testing.assert_close(found, norms[layer][tensor], rtol=1e-12, atol=0)
+
+
 @pytest.mark.parametrize("mean_gradient", [True, False])
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_rows_and_groups_equal_a_loop_over_examples(name, mean_gradient):
@@ -97,7 +118,7 @@ def test_thirds_are_as_equal_as_possible_and_average_to_the_mean():
 def test_convolutions_of_any_shape(n, channels, outputs, size, kernel, stride, padding, bias, chunk):
     with torch.random.fork_rng(devices=[]), pytest.MonkeyPatch.context() as patch:
         torch.default_generator.manual_seed(1)
-        patch.setattr(conv2d, "PATCH_BYTES", chunk)
+        patch.setattr(convolution, "PATCH_BYTES", chunk)
         layer = nn.Conv2d(channels, outputs, kernel, stride=stride, padding=padding, bias=bias)
         model = nn.Sequential(nn.Tanh(), layer, nn.Tanh(), nn.Flatten(), nn.AdaptiveAvgPool1d(3)).double()
         x, y = torch.randn(n, channels, *size, dtype=torch.float64), torch.randint(3, (n,))
@@ -127,15 +148,6 @@ def test_duplicating_the_batch_leaves_every_row_unscaled():
     for layer, norms in once.square_norms().items():
         for tensor, values in norms.items():
             torch.testing.assert_close(twice.square_norms()[layer][tensor], values.repeat(2), rtol=1e-5, atol=0)
-
-
-class Twice(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(12, 12)
-
-    def forward(self, x):
-        return self.fc(self.fc(x.flatten(1)))
 
 
 class Unused(nn.Module):
@@ -198,8 +210,31 @@ class ChangedInput(nn.Module):
         return out
 
 
+class Moved(nn.Module):
+    """A linear layer between two changes of shape."""
+
+    def __init__(self, before, after, size=3):
+        super().__init__()
+        self.fc, self.before, self.after = nn.Linear(size, 4), before, after
+
+    def forward(self, x):
+        out = self.after(self.fc(self.before(x)).tanh())
+        return out.sum(1) if out.dim() == 3 else out
+
+
+class Positions(nn.Module):
+    """A table of positions looked up once for all examples."""
+
+    def __init__(self, count=4):
+        super().__init__()
+        self.table, self.fc = nn.Embedding(count, 3), nn.Linear(3, 4)
+
+    def forward(self, x):
+        positions = self.table(torch.arange(self.table.num_embeddings))
+        return self.fc(x[:, 0, :1] + positions.tanh()).tanh().sum(1)
+
+
 MUST_REFUSE = {
-    "layer used twice": (Twice, "'fc'"),
     "layer not used": (Unused, "'idle'"),
     "functional use of a weight": (Functional, "'fc.weight'"),
     "tied weights": (Tied, "weight"),
@@ -211,16 +246,20 @@ MUST_REFUSE = {
         lambda: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(12, affine=False), nn.Linear(12, 4)),
         "'1'",
     ),
-    "layer norm": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(12, 4), nn.LayerNorm(4)), "LayerNorm"),
-    "grouped convolution": (
-        lambda: nn.Sequential(nn.Conv2d(1, 2, 2), nn.Conv2d(2, 2, 1, groups=2), nn.Flatten()),
-        "groups=2",
+    "instance norm": (lambda: nn.Sequential(nn.InstanceNorm2d(1, affine=True), nn.Flatten()), "InstanceNorm2d"),
+    "attention": (lambda: nn.Sequential(nn.Flatten(1, 2), nn.MultiheadAttention(3, 1)), "MultiheadAttention"),
+    "recurrence": (lambda: nn.Sequential(nn.Flatten(1, 2), nn.LSTM(3, 4)), "LSTM"),
+    "transposed convolution": (lambda: nn.Sequential(nn.ConvTranspose2d(1, 1, 2), nn.Flatten()), "ConvTranspose2d"),
+    "embedding with a largest norm": (lambda: nn.Embedding(3, 2, max_norm=1.0), "max_norm=1.0"),
+    "embedding scaled by counts": (lambda: nn.Embedding(3, 2, scale_grad_by_freq=True), "scale_grad_by_freq"),
+    "sparse embedding": (lambda: nn.Embedding(3, 2, sparse=True), "sparse=True"),
+    "examples folded into positions": (lambda: Moved(lambda x: x.flatten(0, 2), lambda x: x.view(-1, 4, 4)), "(24, 3)"),
+    "examples on the second axis": (
+        lambda: Moved(lambda x: x[:, 0].repeat(1, 2, 1)[:, :6].transpose(0, 1), lambda x: x.transpose(0, 1)),
+        "'fc'",
     ),
-    "circular padding": (
-        lambda: nn.Sequential(nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular"), nn.Flatten()),
-        "circular",
-    ),
-    "linear on a sequence": (lambda: nn.Sequential(nn.Flatten(1, 2), nn.Linear(3, 4), nn.Flatten()), "(Linear)"),
+    "positions without examples": (Positions, "(4,)"),
+    "as many positions as examples": (lambda: Positions(6), "'table'"),
     "subclass of a layer": (lambda: nn.Sequential(nn.Flatten(), type("Mine", (nn.Linear,), {})(12, 4)), "Mine"),
 }
 

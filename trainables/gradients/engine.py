@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
+from trainables.gradients import uses
 from trainables.gradients.support import Layer, UnsupportedModelError, layers_of
 from trainables.gradients.types import Direction, GroupMeans, RowStream, Statistics
 
@@ -35,19 +36,17 @@ class Record:
 
     def __init__(self, layers: Sequence[Layer], parameters: Mapping[str, Tensor]) -> None:
         self._layers, self._parameters = layers, parameters
-        self._uses: dict[str, _Use] = {}
-        self._deltas: dict[str, Tensor] = {}
+        self._uses: dict[str, list[_Use]] = {layer.name: [] for layer in layers}
+        self._pairs: dict[str, list[tuple[Tensor, Tensor]]] = {}
         self._scale = 1.0
 
     def keep(self, layer: Layer, x: Tensor, output: Tensor) -> None:
         """Remember one use of a layer (called by the forward hook)."""
-        if layer.name in self._uses:
-            raise UnsupportedModelError(f"layer {layer.name!r} is used more than once in a forward pass.")
         if reason := layer.rule.input_refusal(x):
             raise UnsupportedModelError(
                 f"layer {layer.name!r} ({type(layer.module).__name__}) has no per-example rule for {reason}."
             )
-        self._uses[layer.name] = _Use(x.detach(), x._version, get_gradient_edge(output))
+        self._uses[layer.name].append(_Use(x.detach(), x._version, get_gradient_edge(output)))
 
     def differentiate(self, losses: Tensor, *, mean_gradient: bool) -> Direction | None:
         """Backpropagate the per-example losses [N].
@@ -55,30 +54,38 @@ class Record:
         mean_gradient: also return the gradient of the mean loss, by autograd's ordinary calls; without it
         the weight gradients are not computed at all.
         """
-        self._check_uses()
-        edges = [self._uses[layer.name].edge for layer in self._layers]
+        self._check_uses(len(losses))
+        made = [(layer.name, use) for layer in self._layers for use in self._uses[layer.name]]
         names = list(self._parameters) if mean_gradient else []
-        wanted: Any = [*(self._parameters[name] for name in names), *edges]
+        wanted: Any = [*(self._parameters[name] for name in names), *(use.edge for _, use in made)]
         self._scale = float(len(losses)) if mean_gradient else 1.0
         gradients = torch.autograd.grad(losses.mean() if mean_gradient else losses.sum(), wanted)
-        for layer, delta in zip(self._layers, gradients[len(names) :], strict=True):
-            self._deltas[layer.name] = delta
+        self._pairs = {layer.name: [] for layer in self._layers}
+        for (name, use), delta in zip(made, gradients[len(names) :], strict=True):
+            self._pairs[name].append((use.x, delta))
         return Direction(dict(zip(names, gradients, strict=False))) if mean_gradient else None
 
-    def _check_uses(self) -> None:
+    def _check_uses(self, size: int) -> None:
         for layer in self._layers:
-            if layer.name not in self._uses:
+            if not self._uses[layer.name]:
                 raise UnsupportedModelError(f"layer {layer.name!r} has parameters but was not used.")
-            use = self._uses[layer.name]
-            if use.x._version != use.version:
-                raise UnsupportedModelError(f"the input of layer {layer.name!r} was changed in place after its use.")
+            for use in self._uses[layer.name]:
+                if use.x._version != use.version:
+                    raise UnsupportedModelError(
+                        f"the input of layer {layer.name!r} was changed in place after its use."
+                    )
+                if len(use.x) != size:
+                    raise UnsupportedModelError(
+                        f"layer {layer.name!r} got input of shape {tuple(use.x.shape)} for {size} examples;"
+                        " the first axis must be that of the examples."
+                    )
 
     def square_norms(self) -> dict[str, dict[str, Tensor]]:
         """||g_i||^2 per layer and tensor: layer -> tensor -> [N], float64."""
         scale = self._scale**2
         norms = {}
         for layer in self._layers:
-            found = layer.rule.square_norms(layer.module, self._uses[layer.name].x, self._deltas[layer.name])
+            found = uses.square_norms(layer, self._pairs[layer.name])
             norms[layer.name] = {tensor: found[tensor] * scale for tensor in layer.tensors}
         return norms
 
@@ -86,9 +93,8 @@ class Record:
         """Sum of g_i over each group of examples (slices or index tensors)."""
         sums: list[dict[str, Tensor]] = [{} for _ in groups]
         for layer in self._layers:
-            x, delta = self._uses[layer.name].x, self._deltas[layer.name]
             for total, group in zip(sums, groups, strict=True):
-                found = layer.rule.sums(layer.module, x[group], delta[group])
+                found = uses.sums(layer, self._pairs[layer.name], group)
                 total |= {layer.parameter(tensor): found[tensor] * self._scale for tensor in layer.tensors}
         return [Direction(total) for total in sums]
 
@@ -106,11 +112,11 @@ class Record:
     def rows(self) -> RowStream:
         """Per-example gradients, one parameter tensor at a time."""
         for layer in self._layers:
-            x, delta = self._uses[layer.name].x, self._deltas[layer.name]
+            pairs = self._pairs[layer.name]
             if self._scale != 1.0:
-                delta = delta * self._scale
+                pairs = [(x, delta * self._scale) for x, delta in pairs]
             for tensor in layer.tensors:
-                yield layer.parameter(tensor), layer.rule.rows(layer.module, tensor, x, delta)
+                yield layer.parameter(tensor), uses.rows(layer, tensor, pairs)
 
 
 class Engine:
