@@ -222,6 +222,15 @@ class Moved(nn.Module):
         return out.sum(1) if out.dim() == 3 else out
 
 
+class ByKeyword(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(12, 4)
+
+    def forward(self, x):
+        return self.fc(input=x.flatten(1))
+
+
 class Positions(nn.Module):
     """A table of positions looked up once for all examples."""
 
@@ -260,6 +269,7 @@ MUST_REFUSE = {
     ),
     "positions without examples": (Positions, "(4,)"),
     "as many positions as examples": (lambda: Positions(6), "'table'"),
+    "input by keyword": (ByKeyword, "by keyword"),
     "subclass of a layer": (lambda: nn.Sequential(nn.Flatten(), type("Mine", (nn.Linear,), {})(12, 4)), "Mine"),
 }
 

@@ -135,6 +135,8 @@ class Engine:
         def hook(layer: Layer) -> torch.utils.hooks.RemovableHandle:
             def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
                 del module
+                if not inputs:
+                    raise UnsupportedModelError(f"layer {layer.name!r} got its input by keyword; pass it by position.")
                 record.keep(layer, inputs[0], output)
 
             return layer.module.register_forward_hook(keep)
