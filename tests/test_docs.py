@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 
 from orchestrator.cli import command
 from orchestrator.sweep import Sweep
+from trainables.gradients.support import RULES
+from trainables.models import MODELS
 from trainables.records import SCHEMAS
 from trainables.spec import TrialSpec
 
@@ -80,3 +82,13 @@ def test_the_sweep_page_names_every_key_and_field():
     page = (ROOT / "docs/sweeps.md").read_text()
     for key in [*Sweep.model_fields, *TrialSpec.model_fields]:
         assert f"`{key}`" in page or key == "version", key
+
+
+def test_the_estimator_page_has_a_row_for_every_supported_layer():
+    page = (ROOT / "docs/estimators.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == [kind.__name__ for kind in RULES]
+
+
+def test_the_sweep_page_names_every_model():
+    page = (ROOT / "docs/sweeps.md").read_text().split("**Models.**")[1].split("\n\n")[0]
+    assert [name for name in MODELS if f"`{name}`" not in page] == []

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
+from trainables.gradients import uses
 from trainables.gradients.support import Layer, UnsupportedModelError, layers_of
 from trainables.gradients.types import Direction, Examples, GroupMeans, RowStream, Statistics
 
@@ -35,20 +36,18 @@ class Record(Examples):
 
     def __init__(self, layers: Sequence[Layer], parameters: Mapping[str, Tensor]) -> None:
         self._layers, self._parameters = layers, parameters
-        self._uses: dict[str, _Use] = {}
-        self._deltas: dict[str, Tensor] = {}
+        self._uses: dict[str, list[_Use]] = {layer.name: [] for layer in layers}
+        self._pairs: dict[str, list[tuple[Tensor, Tensor]]] = {}
         self._norms: dict[str, dict[str, Tensor]] = {}
         self._scale = 1.0
 
     def keep(self, layer: Layer, x: Tensor, output: Tensor) -> None:
         """Remember one use of a layer (called by the forward hook)."""
-        if layer.name in self._uses:
-            raise UnsupportedModelError(f"layer {layer.name!r} is used more than once in a forward pass.")
         if reason := layer.rule.input_refusal(x):
             raise UnsupportedModelError(
                 f"layer {layer.name!r} ({type(layer.module).__name__}) has no per-example rule for {reason}."
             )
-        self._uses[layer.name] = _Use(x.detach(), x._version, get_gradient_edge(output))
+        self._uses[layer.name].append(_Use(x.detach(), x._version, get_gradient_edge(output)))
 
     def differentiate(self, losses: Tensor, *, mean_gradient: bool) -> Direction | None:
         """Backpropagate the per-example losses [N].
@@ -56,29 +55,37 @@ class Record(Examples):
         mean_gradient: also return the gradient of the mean loss, by autograd's ordinary calls; without it
         the weight gradients are not computed at all.
         """
-        self._check_uses()
-        edges = [self._uses[layer.name].edge for layer in self._layers]
+        self._check_uses(len(losses))
+        made = [(layer.name, use) for layer in self._layers for use in self._uses[layer.name]]
         names = list(self._parameters) if mean_gradient else []
-        wanted: Any = [*(self._parameters[name] for name in names), *edges]
+        wanted: Any = [*(self._parameters[name] for name in names), *(use.edge for _, use in made)]
         self._scale = float(len(losses)) if mean_gradient else 1.0
         gradients = torch.autograd.grad(losses.mean() if mean_gradient else losses.sum(), wanted)
-        for layer, delta in zip(self._layers, gradients[len(names) :], strict=True):
-            self._deltas[layer.name] = delta
+        self._pairs = {layer.name: [] for layer in self._layers}
+        for (name, use), delta in zip(made, gradients[len(names) :], strict=True):
+            self._pairs[name].append((use.x, delta))
         return Direction(dict(zip(names, gradients, strict=False))) if mean_gradient else None
 
-    def _check_uses(self) -> None:
+    def _check_uses(self, size: int) -> None:
         for layer in self._layers:
-            if layer.name not in self._uses:
+            if not self._uses[layer.name]:
                 raise UnsupportedModelError(f"layer {layer.name!r} has parameters but was not used.")
-            use = self._uses[layer.name]
-            if use.x._version != use.version:
-                raise UnsupportedModelError(f"the input of layer {layer.name!r} was changed in place after its use.")
+            for use in self._uses[layer.name]:
+                if use.x._version != use.version:
+                    raise UnsupportedModelError(
+                        f"the input of layer {layer.name!r} was changed in place after its use."
+                    )
+                if len(use.x) != size:
+                    raise UnsupportedModelError(
+                        f"layer {layer.name!r} got input of shape {tuple(use.x.shape)} for {size} examples;"
+                        " the first axis must be that of the examples."
+                    )
 
     def square_norms(self) -> dict[str, dict[str, Tensor]]:
         """||g_i||^2 per layer and tensor: layer -> tensor -> [N], float64; computed once."""
         scale = self._scale**2
         for layer in self._layers if not self._norms else ():
-            found = layer.rule.square_norms(layer.module, self._uses[layer.name].x, self._deltas[layer.name])
+            found = uses.square_norms(layer, self._pairs[layer.name])
             self._norms[layer.name] = {tensor: found[tensor] * scale for tensor in layer.tensors}
         return self._norms
 
@@ -90,9 +97,8 @@ class Record(Examples):
         """sum_i weights_i g_i: a rule is linear in the output gradients, so these are weighted."""
         total: dict[str, Tensor] = {}
         for layer in self._layers:
-            x, delta = self._uses[layer.name].x, self._deltas[layer.name]
-            each = (weights * self._scale).to(delta).view(-1, *[1] * (delta.dim() - 1))
-            found = layer.rule.sums(layer.module, x, delta * each)
+            pairs = [(x, delta * _along(weights * self._scale, delta)) for x, delta in self._pairs[layer.name]]
+            found = uses.sums(layer, pairs, slice(None))
             total |= {layer.parameter(tensor): found[tensor] for tensor in layer.tensors}
         return Direction(total)
 
@@ -100,9 +106,8 @@ class Record(Examples):
         """Sum of g_i over each group of examples (slices or index tensors)."""
         sums: list[dict[str, Tensor]] = [{} for _ in groups]
         for layer in self._layers:
-            x, delta = self._uses[layer.name].x, self._deltas[layer.name]
             for total, group in zip(sums, groups, strict=True):
-                found = layer.rule.sums(layer.module, x[group], delta[group])
+                found = uses.sums(layer, self._pairs[layer.name], group)
                 total |= {layer.parameter(tensor): found[tensor] * self._scale for tensor in layer.tensors}
         return [Direction(total) for total in sums]
 
@@ -120,11 +125,11 @@ class Record(Examples):
     def rows(self) -> RowStream:
         """Per-example gradients, one parameter tensor at a time."""
         for layer in self._layers:
-            x, delta = self._uses[layer.name].x, self._deltas[layer.name]
+            pairs = self._pairs[layer.name]
             if self._scale != 1.0:
-                delta = delta * self._scale
+                pairs = [(x, delta * self._scale) for x, delta in pairs]
             for tensor in layer.tensors:
-                yield layer.parameter(tensor), layer.rule.rows(layer.module, tensor, x, delta)
+                yield layer.parameter(tensor), uses.rows(layer, tensor, pairs)
 
 
 class Engine:
@@ -143,6 +148,8 @@ class Engine:
         def hook(layer: Layer) -> torch.utils.hooks.RemovableHandle:
             def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
                 del module
+                if not inputs:
+                    raise UnsupportedModelError(f"layer {layer.name!r} got its input by keyword; pass it by position.")
                 record.keep(layer, inputs[0], output)
 
             return layer.module.register_forward_hook(keep)
@@ -173,6 +180,11 @@ class Engine:
             whole, s2_whole = whole + q, s2_whole + s2
         found["*"] = Statistics(size, float(whole.sum()), s2_whole, float(whole.dot(whole)))
         return found
+
+
+def _along(weights: Tensor, delta: Tensor) -> Tensor:
+    """Weights [N] in a shape that multiplies each example's part of delta [N, ...]."""
+    return weights.to(delta).view(-1, *[1] * (delta.dim() - 1))
 
 
 def square_norm(tensor: Tensor) -> float:

@@ -1,12 +1,18 @@
-"""Per-example gradients of `torch.nn.Linear` on 2-D input.
+"""Per-example gradients of `torch.nn.Linear`.
 
-With input x_i and output gradient d_i, the weight gradient of example i is the outer product
-d_i x_i^T, so that its squared norm is ||d_i||^2 ||x_i||^2 and no row needs to be formed.
+On 2-D input, with input x_i and output gradient d_i, the weight gradient of example i is the outer product
+d_i x_i^T, so that its squared norm is ||d_i||^2 ||x_i||^2 and no row needs to be formed. With T positions an
+example (input [N, ..., I]) it is the sum over positions D_i^T X_i, D_i [T, O] and X_i [T, I]; such rows are
+formed a few examples at a time.
 """
 
+import torch
 from torch import Tensor, nn
 
 from trainables.gradients.types import DenseRows, OuterRows, Rows
+
+ROW_BYTES = 2 * 2**20
+"""Rows of one chunk of examples on input with positions: about the second-level cache of a core."""
 
 
 def refusal(module: nn.Linear) -> str | None:
@@ -16,8 +22,8 @@ def refusal(module: nn.Linear) -> str | None:
 
 
 def input_refusal(x: Tensor) -> str | None:
-    """Only 2-D input [N, I] is supported."""
-    return None if x.dim() == 2 else f"input of shape {tuple(x.shape)}; expected [examples, features]"
+    """Only batched input [N, ..., I] is supported."""
+    return None if x.dim() >= 2 else f"input of shape {tuple(x.shape)}; expected [examples, ..., features]"
 
 
 def row_norms(x: Tensor) -> Tensor:
@@ -25,10 +31,24 @@ def row_norms(x: Tensor) -> Tensor:
     return x.flatten(1).norm(dim=1).double().square_()
 
 
+def _weight_rows(x: Tensor, d: Tensor) -> Tensor:
+    """Weight gradients [N, O, I] of a chunk with positions."""
+    return torch.bmm(d.flatten(1, -2).transpose(1, 2), x.flatten(1, -2))
+
+
+def _chunks(x: Tensor, d: Tensor) -> list[slice]:
+    size = max(1, ROW_BYTES // (x.shape[-1] * d.shape[-1] * x.element_size()))
+    return [slice(start, start + size) for start in range(0, len(x), size)]
+
+
 def square_norms(module: nn.Linear, x: Tensor, d: Tensor) -> dict[str, Tensor]:
     """Squared norm of each example's gradient, per tensor: [N], float64."""
-    d_norms = row_norms(d)
-    norms = {"weight": d_norms * row_norms(x)}
+    if x.dim() == 2:
+        d_norms = row_norms(d)
+        norms = {"weight": d_norms * row_norms(x)}
+    else:
+        norms = {"weight": torch.cat([row_norms(_weight_rows(x[part], d[part])) for part in _chunks(x, d)])}
+        d_norms = row_norms(d.flatten(1, -2).sum(dim=1))
     if module.bias is not None:
         norms["bias"] = d_norms
     return norms
@@ -36,6 +56,7 @@ def square_norms(module: nn.Linear, x: Tensor, d: Tensor) -> dict[str, Tensor]:
 
 def sums(module: nn.Linear, x: Tensor, d: Tensor) -> dict[str, Tensor]:
     """Sum of the examples' gradients, per tensor, in the parameter's shape."""
+    x, d = x.flatten(0, -2), d.flatten(0, -2)
     total = {"weight": d.t() @ x}
     if module.bias is not None:
         total["bias"] = d.sum(dim=0)
@@ -43,6 +64,8 @@ def sums(module: nn.Linear, x: Tensor, d: Tensor) -> dict[str, Tensor]:
 
 
 def rows(module: nn.Linear, name: str, x: Tensor, d: Tensor) -> Rows:
-    """Rows of one tensor: factored for the weight, d itself for the bias."""
+    """Rows of one tensor: on 2-D input factored for the weight and d itself for the bias, else dense."""
     del module
-    return OuterRows(d, x) if name == "weight" else DenseRows(d)
+    if x.dim() == 2:
+        return OuterRows(d, x) if name == "weight" else DenseRows(d)
+    return DenseRows(_weight_rows(x, d) if name == "weight" else d.flatten(1, -2).sum(dim=1))

@@ -2,14 +2,43 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from types import ModuleType
+from typing import Any, Protocol
 
-from torch import nn
+from torch import Tensor, nn
 
-from trainables.gradients import conv2d, linear
+from trainables.gradients import conv1d, conv2d, embedding, group_norm, layer_norm, linear
+from trainables.gradients.types import Rows
 
-RULES: dict[type[nn.Module], ModuleType] = {nn.Linear: linear, nn.Conv2d: conv2d}
-"""Exact layer type -> module with `refusal`, `input_refusal`, `square_norms`, `sums`, `rows`."""
+
+class Rule(Protocol):
+    """What a layer type must answer: x is the layer's input, d the gradient of its output, [N, ...] both."""
+
+    def refusal(self, module: Any) -> str | None:
+        """Why a layer has no per-example rule, or None."""
+
+    def input_refusal(self, x: Tensor) -> str | None:
+        """Why there is none for this input, or None."""
+
+    def square_norms(self, module: Any, x: Tensor, d: Tensor) -> dict[str, Tensor]:
+        """Squared norm of each example's gradient, per tensor: [N], float64."""
+
+    def sums(self, module: Any, x: Tensor, d: Tensor) -> dict[str, Tensor]:
+        """Sum of the examples' gradients, per tensor, in the parameter's shape."""
+
+    def rows(self, module: Any, name: str, x: Tensor, d: Tensor) -> Rows:
+        """Each example's gradient of one tensor."""
+
+
+RULES: dict[type[nn.Module], Rule] = {
+    nn.Linear: linear,
+    nn.Conv1d: conv1d,
+    nn.Conv2d: conv2d,
+    nn.GroupNorm: group_norm.RULE,
+    nn.LayerNorm: layer_norm.RULE,
+    nn.RMSNorm: layer_norm.RULE,
+    nn.Embedding: embedding,
+}
+"""Exact layer type (no subclass) -> its rule."""
 
 
 class UnsupportedModelError(ValueError):
@@ -22,7 +51,7 @@ class Layer:
 
     name: str
     module: nn.Module
-    rule: ModuleType
+    rule: Rule
     tensors: tuple[str, ...]
 
     def parameter(self, tensor: str) -> str:
