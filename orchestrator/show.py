@@ -9,7 +9,7 @@ from orchestrator.remaining import duration
 from orchestrator.states import Status
 from orchestrator.store import Store
 from trainables.registry import Entry
-from trainables.spec import REGISTRIES, TrialSpec
+from trainables.spec import ALL_REGISTRIES, TrialSpec
 
 FIRST = 5
 STATES = ("done", "running", "pending", "failed", "diverged", "stopped")
@@ -64,7 +64,7 @@ def list_lines(stored: Sequence[str], describe_all: bool) -> Iterator[str]:
     for name in stored:
         if name not in builtin_sweeps():
             yield f"  {name:<22} (in the store)"
-    for kind, registry in REGISTRIES.items():
+    for kind, registry in ALL_REGISTRIES.items():
         yield kind
         for name, entry in registry.items():
             yield f"  {name:<22} {entry.summary}"

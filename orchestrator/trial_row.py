@@ -41,5 +41,5 @@ def flattened(spec: TrialSpec) -> dict[str, Any]:
         "epochs": spec.epochs,
         "seed": spec.seed,
         "engine": spec.engine,
-        "estimator": spec.estimator,
+        "estimator": spec.estimator.name,
     }

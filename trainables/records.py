@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 NUMERICS_VERSION = 1
 """Raised whenever the same spec gives other numbers than before."""
 
@@ -33,9 +33,13 @@ _STATISTICS = [
     _column("q", _F, "Q = sum over units of the squared gradient norm"),
     _column("s2", _F, "||S||^2, squared norm of the sum of the units' gradients"),
     _column("q4", _F, "sum over units of the fourth power of the gradient norm"),
-    _column("alpha", _F, "||S||^2 / (n Q), in [0, 1]; null when undefined"),
-    _column("m_coherence", _F, "||S||^2 / Q, in [0, n]; 1 = orthogonal; null when undefined"),
-    _column("alpha_unbiased", _F, "(||S||^2 - Q) / ((n-1) Q); may be negative; null when undefined"),
+    _column("alpha", _F, "m_coherence / (n k): ||S||^2 / (n Q), in [0, 1], for k = 1; null when undefined"),
+    _column("m_coherence", _F, "of one example among n k: ||S||^2 / Q for k = 1; 1 = orthogonal; null when undefined"),
+    _column(
+        "alpha_unbiased",
+        _F,
+        "of one example: (||S||^2 - Q) / ((n-1) Q), of units of k > 1 inverted; may be negative; null when undefined",
+    ),
     _column("effective_sample_size", _F, "Q^2 / q4, in [1, n]; null when undefined"),
     _column("undefined", _S, "why the ratios are null; null when they are defined"),
 ]
@@ -75,6 +79,9 @@ SCHEMAS: dict[str, pa.Schema] = {
             _column("rows_layers", _I, "rows in `layers`"),
             _column("rows_evals", _I, "rows in `evals`"),
             _column("rows_examples", _I, "rows in `examples`"),
+            _column("rows_instruments", _I, "rows in `instruments`"),
+            _column("trained_examples", _I, "examples that training took forward and backward"),
+            _column("measured_examples", _I, "examples that probes and instruments took forward and backward"),
             _column("data_sha256", _S, "digest of the data arrays as used, labels as given"),
             _column("numerics_version", _I, "raised when the same spec gives other numbers"),
             _column("provenance", _S, "JSON: commit, package versions, host, command line"),
@@ -86,7 +93,12 @@ SCHEMAS: dict[str, pa.Schema] = {
             _column("attempt", _I, "0, 1, ... in order of starting", nullable=False),
             _column("start_step", _I, "step of the checkpoint it resumed from; 0 = from the beginning"),
             _column("end_step", _I, "last step reached; null while running or lost"),
-            _column("outcome", _S, "running, completed, diverged, interrupted or failed"),
+            _column("outcome", _S, "running, completed, diverged, stopped, interrupted or failed"),
+            _column(
+                "failure",
+                _S,
+                "class of a failed attempt: device-memory, host-memory, bug, infrastructure or time-out; else null",
+            ),
             _column("error_class", _S, "exception class of a failed attempt"),
             _column("fingerprint", _S, "digest of the traceback without line numbers and values"),
             _column("message", _S, "traceback of a failed attempt"),
@@ -98,6 +110,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             _column("cpu_s", _F, "CPU seconds of the process in this attempt"),
             _column("measure_s", _F, "CPU seconds of them spent on probes and evaluations"),
             _column("peak_memory_mib", _F, "peak resident memory of the process, MiB"),
+            _column("estimated_s", _F, "CPU seconds that the plan expected of the whole trial; null if nobody planned"),
         ]
     ),
     "steps": pa.schema(
@@ -115,7 +128,12 @@ SCHEMAS: dict[str, pa.Schema] = {
         [
             _ID,
             _STEP,
-            _column("source", _S, "online (training batch) or probe (fixed sample)", nullable=False),
+            _column(
+                "source",
+                _S,
+                "online (training batch), probe (fixed sample) or probe-ema (it, at averaged weights)",
+                nullable=False,
+            ),
             _column("estimator", _S, "example, grouped or eval-mode", nullable=False),
             _column("group", _S, "all, pristine or corrupt", nullable=False),
             _column("layer", _S, "module name; * = whole network", nullable=False),
@@ -157,6 +175,24 @@ SCHEMAS: dict[str, pa.Schema] = {
             _column("final_loss", _F, "loss at the last evaluation"),
         ]
     ),
+    "instruments": pa.schema(
+        [
+            _ID,
+            _STEP,
+            _column("source", _S, "probe (fixed sample) or probe-ema (it, at averaged weights)", nullable=False),
+            _column("estimator", _S, "example, grouped or eval-mode", nullable=False),
+            _column("instrument", _S, "name", nullable=False),
+            _column("quantity", _S, "what of the instrument, as its documentation names it", nullable=False),
+            _column("group", _S, "all, pristine, corrupt, class a, or class a ~ class b", nullable=False),
+            _column("layer", _S, "module name; * = whole network", nullable=False),
+            _column("layer_index", _I, "0, 1, ... in forward order; -1 for *", nullable=False),
+            _column("n", _I, "units that the value rests on"),
+            _column("value", _F, "the value; null when undefined"),
+            _column("low", _F, "2.5 % quantile of the null worlds; null without any"),
+            _column("high", _F, "97.5 % quantile of the null worlds; null without any"),
+            _column("undefined", _S, "why the value is null; null when it is defined"),
+        ]
+    ),
     "sweeps": pa.schema(
         [
             _column("sweep", _S, "name", nullable=False),
@@ -170,7 +206,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
 }
 
-CURVES = ("steps", "layers", "evals", "examples")
+CURVES = ("steps", "layers", "evals", "examples", "instruments")
 """Tables a trial writes while it trains: no clock, host or attempt column; equal bit for bit after a resume."""
 
 

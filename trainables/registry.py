@@ -32,8 +32,10 @@ class Frozen(BaseModel):
 class Surroundings:
     """What a choice may know of the trial it is part of.
 
-    batch_size: examples a step; dataset: name; shape: of one example, without the batch axis; epochs: passes
-    over the training set; has_momentum: whether an update depends on the directions of earlier steps.
+    batch_size: examples a step; dataset, model, estimator: names; shape: of one example, without the batch axis;
+    epochs: passes over the training set; has_momentum: whether an update depends on the directions of earlier
+    steps; mixes_examples: whether the model lets the examples of a batch see each other (batch normalisation);
+    online: whether batches are measured; probe_examples: size of the probe, 0 without one.
     """
 
     batch_size: int
@@ -41,6 +43,11 @@ class Surroundings:
     shape: tuple[int, ...]
     epochs: int
     has_momentum: bool
+    model: str = ""
+    estimator: str = "example"
+    mixes_examples: bool = False
+    online: bool = True
+    probe_examples: int = 0
 
 
 class Choice(Frozen):

@@ -7,17 +7,20 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from trainables.aggregators import AGGREGATORS, tail_count
+from trainables.augmentations import AUGMENTATIONS
 from trainables.corruptions import CORRUPTIONS
 from trainables.datasets import DATASETS, DatasetFacts, facts_of
+from trainables.instruments import CHOSEN, INSTRUMENTS
 from trainables.losses import LOSSES
 from trainables.models import MODELS
 from trainables.optim import OPTIMIZERS
 from trainables.rates import SCHEDULES
-from trainables.registry import Choice, Entry, Frozen, Integer, Surroundings, choice_type
-from trainables.schedules import Schedule
+from trainables.registry import Choice, Entry, Frozen, Integer, Real, Surroundings, choice_type
+from trainables.schedules import Schedule, steps_of
+from trainables.units import ESTIMATORS
 
 REGISTRIES: dict[str, dict[str, Entry]] = {
     "dataset": DATASETS,
@@ -27,7 +30,13 @@ REGISTRIES: dict[str, dict[str, Entry]] = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "loss": LOSSES,
+    "augmentation": AUGMENTATIONS,
+    "estimator": ESTIMATORS,
 }
+"""Fields of a spec that are choices."""
+
+ALL_REGISTRIES: dict[str, dict[str, Entry]] = {**REGISTRIES, "instrument": INSTRUMENTS}
+"""Everything that a sweep file can name."""
 
 
 class Online(Frozen):
@@ -38,11 +47,17 @@ class Online(Frozen):
 
 
 class Probe(Frozen):
-    """Statistics at frozen weights over a fixed sample of the training set, with its given labels."""
+    """Statistics at frozen weights over a fixed sample of the training set, with its given labels and fixed inputs.
+
+    at: `raw`, the weights; `ema`, their exponential average w_ema <- d w_ema + (1 - d) w after each update, d =
+    `ema_decay`: rows of source `probe-ema`.
+    """
 
     examples: Annotated[Integer, Field(ge=2)] | Literal["all"] = 1000
     schedule: Schedule = "log"
     groups: tuple[Literal["corruption"], ...] = ("corruption",)
+    at: Annotated[tuple[Literal["raw", "ema"], ...], Field(min_length=1)] = ("raw",)
+    ema_decay: Annotated[Real, Field(gt=0.0, lt=1.0)] = 0.98
 
 
 class Evaluate(Frozen):
@@ -51,12 +66,56 @@ class Evaluate(Frozen):
     schedule: Schedule = "log"
 
 
+Instrument: Any = choice_type("instrument", CHOSEN)
+
+
 class Measure(Frozen):
-    """What is measured and when; null switches a part off."""
+    """What is measured and when; null switches a part off.
+
+    instruments: what else is read off the probe's sample, each on its own schedule.
+    budget: the largest number of examples that probes and instruments may take forward and backward, relative to
+    training; the probe's sample shrinks to fit. Never seconds: a faster machine measures the same.
+    """
 
     online: Online | None = Online()
     probe: Probe | None = Probe()
     evaluate: Evaluate = Evaluate()
+    instruments: tuple[Instrument, ...] = ()
+    budget: Annotated[Real, Field(gt=0.0)] | None = None
+
+
+class Stop(Frozen):
+    """When a trial ends before its last epoch.
+
+    max_steps: its length in updates; the trial is then complete. train_loss, train_accuracy: reached by the whole
+    training set (given labels) at an evaluation; the trial is then stopped, said so in `trials`.
+    """
+
+    max_steps: Annotated[Integer, Field(ge=1)] | None = None
+    train_loss: Annotated[Real, Field(gt=0.0)] | None = None
+    train_accuracy: Annotated[Real, Field(gt=0.0, le=1.0)] | None = None
+
+
+def _refuse_low_precision(given: object) -> object:
+    if given in ("bfloat16", "float16", "half", "bf16", "fp16", "mixed", "amp", "tf32"):
+        raise ValueError(
+            f"{given} is not measured: squared norms of single examples leave its range, and ||S||^2 - Q cancels;"
+            " expected 'float32' or 'float64'."
+        )
+    return given
+
+
+def _refuse_compiled(given: object) -> object:
+    if given is True:
+        raise ValueError(
+            "a compiled model is not measured: its fused backward pass has no output gradients of single layers."
+            " Leave it out."
+        )
+    return given
+
+
+DType = Annotated[Literal["float32", "float64"], BeforeValidator(_refuse_low_precision)]
+Compiled = Annotated[Literal[False], BeforeValidator(_refuse_compiled)]
 
 
 class TrialSpec(Frozen):
@@ -69,7 +128,10 @@ class TrialSpec(Frozen):
     seed: all streams derive from (seed, purpose); nothing else enters them.
     init: torch's own initialisation, or all zeros (the linear example).
     engine: `exact` takes statistics beside autograd's own weight gradient.
-    estimator: `example` measures one example as one unit.
+    estimator: what one unit of measurement is.
+    augmentation: of the training pass only.
+    stop: when it ends early.
+    compile: refused; named so that the refusal says why.
     """
 
     version: Literal[1] = 1
@@ -85,8 +147,11 @@ class TrialSpec(Frozen):
     seed: Annotated[Integer, Field(ge=0, lt=2**63)]
     init: Literal["default", "zeros"] = "default"
     engine: Literal["exact"] = "exact"
-    estimator: Literal["example"] = "example"
-    dtype: Literal["float32", "float64"] = "float32"
+    estimator: choice_type("estimator", ESTIMATORS) = ESTIMATORS["example"].params(name="example")  # type: ignore[valid-type]
+    augmentation: choice_type("augmentation", AUGMENTATIONS) = AUGMENTATIONS["none"].params(name="none")  # type: ignore[valid-type]
+    dtype: DType = "float32"
+    compile: Compiled = False
+    stop: Stop = Stop()
     measure: Measure = Measure()
 
     @model_validator(mode="after")
@@ -106,11 +171,37 @@ class TrialSpec(Frozen):
             shape=self.dataset_facts.shape,
             epochs=self.epochs,
             has_momentum=getattr(self.optimizer, "has_momentum", False),
+            model=self.model.name,
+            estimator=self.estimator.name,
+            mixes_examples=self.mixes_examples,
+            online=self.measure.online is not None,
+            probe_examples=self.probe_examples,
         )
         for field in REGISTRIES:
             choice: Choice = getattr(self, field)
             choice.check(around)
+        self._check_measuring(around)
         return self
+
+    def _check_measuring(self, around: Surroundings) -> None:
+        names = [instrument.name for instrument in self.measure.instruments]
+        if repeated := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"measure.instruments names {', '.join(sorted(repeated))} more than once; keep one.")
+        for instrument in self.measure.instruments:
+            instrument.check(around)
+        needs = AGGREGATORS[self.aggregator.name].facts
+        if self.mixes_examples and needs in ("rows", "norms"):
+            raise ValueError(
+                f"aggregator {self.aggregator.name} needs the gradient of every example, which model"
+                f" {self.model.name!r} with batch normalisation does not have. Use median-of-3, a rolling rule or"
+                " mean, or norm: group."
+            )
+        if self.measure.budget is not None and self.measure.probe is not None and self.probe_examples < 2:
+            least = 2 * self._probe_passes / (self.total_steps * self.batch_size)
+            raise ValueError(
+                f"measure.budget {self.measure.budget:g} leaves {self.probe_examples} examples for each of"
+                f" {self._probe_passes} passes of the probe; use at least {least:.3g}, or a thinner schedule."
+            )
 
     @property
     def dataset_facts(self) -> DatasetFacts:
@@ -124,16 +215,50 @@ class TrialSpec(Frozen):
 
     @property
     def total_steps(self) -> int:
-        """Updates in the whole trial."""
-        return self.steps_per_epoch * self.epochs
+        """Updates in the whole trial, unless a target stops it."""
+        return min(self.steps_per_epoch * self.epochs, self.stop.max_steps or 2**63)
+
+    @property
+    def mixes_examples(self) -> bool:
+        """Whether the model lets the examples of a batch see each other."""
+        return bool(getattr(self.model, "mixes_examples", False))
 
     @property
     def probe_examples(self) -> int:
-        """Size of the probe sample; 0 without a probe."""
+        """Size of the probe sample, within the budget; 0 without a probe."""
         probe = self.measure.probe
         if probe is None:
             return 0
-        return self.dataset_facts.train if probe.examples == "all" else probe.examples
+        wanted = self.dataset_facts.train if probe.examples == "all" else probe.examples
+        if self.measure.budget is None:
+            return wanted
+        return min(wanted, int(self.measure.budget * self.total_steps * self.batch_size / self._probe_passes))
+
+    @property
+    def probe_steps(self) -> frozenset[int]:
+        """Steps at which the probe's rows are due."""
+        probe = self.measure.probe
+        return steps_of(probe.schedule, self.total_steps) if probe else frozenset()
+
+    @property
+    def instrument_steps(self) -> dict[str, frozenset[int]]:
+        """Steps at which each instrument is due: its own schedule, else the probe's."""
+        return {
+            one.name: self.probe_steps if one.schedule is None else steps_of(one.schedule, self.total_steps)
+            for one in self.measure.instruments
+        }
+
+    @property
+    def _probe_passes(self) -> int:
+        """Passes over the sample in the whole trial: one for each point in weight space at each due step, and one
+        more where an instrument looks at the examples again once their sum is known."""
+        probe = self.measure.probe
+        if probe is None:
+            return 0
+        due = self.instrument_steps
+        again = [steps for name, steps in due.items() if INSTRUMENTS[name].facts == "dots"]
+        once = self.probe_steps.union(*due.values())
+        return len(probe.at) * (len(once) + len(frozenset().union(*again)))
 
     @property
     def tail_count(self) -> int | None:
