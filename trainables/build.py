@@ -1,10 +1,11 @@
 """From a spec to a Setting: data, corruption, model, engine, aggregator, optimizer."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trainables.aggregators import AGGREGATORS
 from trainables.corruptions import CORRUPTIONS
@@ -13,13 +14,19 @@ from trainables.datasets.arrays import digest
 from trainables.evaluation import Evaluator, Split
 from trainables.gradients.checks import check_model
 from trainables.gradients.engine import Engine
+from trainables.gradients.support import UnsupportedModelError
 from trainables.losses import LOSSES
 from trainables.models import MODELS
+from trainables.modes import frozen_buffers, mixes_examples
 from trainables.optim import OPTIMIZERS
+from trainables.passes import ExampleUnits, Units, trainable
 from trainables.registry import load
 from trainables.seeding import torch_stream
 from trainables.setting import Setting
 from trainables.spec import TrialSpec
+from trainables.training import Gradients
+from trainables.units import ESTIMATORS
+from trainables.watch import Watch
 
 
 def build_setting(spec: TrialSpec, device: str | None) -> Setting:
@@ -33,12 +40,16 @@ def build_setting(spec: TrialSpec, device: str | None) -> Setting:
     test = _split(seen.test_x, seen.test_y, arrays.test_y, spec, where)
     loss = partial(load(LOSSES[spec.loss.name]), spec.loss)
     model = _model(spec, where)
-    engine = Engine(model)
-    first = slice(0, spec.batch_size)
-    check_model(engine, model, train.x[first], lambda outputs: loss(outputs, train.given[first]))
+    parameters, needs = trainable(model), AGGREGATORS[spec.aggregator.name].facts
+    x, y = train.x[: spec.batch_size], train.given[: spec.batch_size]
+    with torch_stream(spec.seed, "checks", where):
+        engine = _engine(spec, model, needs)
+        units = load(ESTIMATORS[spec.estimator.name])(spec.estimator, model, loss, engine)
+        draws = _draws(model, x, where)
+        _check(model, engine, units, parameters, x, lambda outputs: loss(outputs, y))
     aggregator = load(AGGREGATORS[spec.aggregator.name])(spec.aggregator, spec.tail_count)
     facts: dict[str, int | str] = {
-        "parameters": sum(layer.parameters for layer in engine.layers),
+        "parameters": sum(parameter.numel() for parameter in parameters.values()),
         "train_examples": len(train.x),
         "corrupt_examples": int((seen.train_y != arrays.train_y).sum()),
         "data_sha256": digest(seen.train_x, seen.train_y, seen.test_x, seen.test_y),
@@ -49,14 +60,61 @@ def build_setting(spec: TrialSpec, device: str | None) -> Setting:
         train=train,
         selected=corrupted.selected,
         model=model,
+        parameters=parameters,
         engine=engine,
-        loss=loss,
+        gradients=Gradients(model, loss, needs, parameters, engine),
+        draws=draws,
         aggregator=aggregator,
         aggregator_state=aggregator.init(),
         optimizer=load(OPTIMIZERS[spec.optimizer.name])(spec.optimizer),
         evaluator=Evaluator(model, loss, train, test),
+        watch=Watch(spec, model, units, train, test),
         facts=facts,
     )
+
+
+def _engine(spec: TrialSpec, model: nn.Module, needs: str) -> Engine | None:
+    """The engine of the training pass, where the estimator or the aggregator looks at single examples.
+
+    Thirds of a batch are passes of their own where examples see each other.
+    """
+    wanted = spec.estimator.name == "example" or needs in ("rows", "norms")
+    return Engine(model) if wanted or (needs == "groups" and not mixes_examples(model)) else None
+
+
+def _draws(model: nn.Module, x: Tensor, device: torch.device) -> bool:
+    """Whether a forward pass in training mode draws from torch's generators."""
+
+    def states() -> list[Tensor]:
+        found = [torch.get_rng_state()]
+        return [*found, torch.cuda.get_rng_state(device)] if device.type == "cuda" else found
+
+    before = states()
+    with torch.no_grad(), frozen_buffers(model):
+        model(x[:2] if len(x) > 1 else x)
+    return any(not torch.equal(a, b) for a, b in zip(before, states(), strict=True))
+
+
+def _check(
+    model: nn.Module,
+    engine: Engine | None,
+    units: Units,
+    parameters: dict[str, nn.Parameter],
+    x: Tensor,
+    losses_of: Callable[[Tensor], Tensor],
+) -> None:
+    """That statistics are what they claim to be, for every engine in use, and that every parameter is used."""
+    if engine is not None:
+        check_model(engine, model, x, losses_of)
+    if isinstance(units, ExampleUnits) and units.engine is not engine:
+        with units.mode():
+            check_model(units.engine, model, x, losses_of)
+    if engine is None:
+        with frozen_buffers(model):
+            own = torch.autograd.grad(losses_of(model(x)).sum(), list(parameters.values()), allow_unused=True)
+        unused = [name for name, gradient in zip(parameters, own, strict=True) if gradient is None]
+        if unused:
+            raise UnsupportedModelError(f"parameters without a gradient: {', '.join(unused)}; freeze or remove them.")
 
 
 def _split(x: npt.NDArray, given: npt.NDArray, original: npt.NDArray, spec: TrialSpec, device: torch.device) -> Split:

@@ -68,6 +68,18 @@ def alpha_of_one(alpha_mean: float, k: int) -> float:
     return alpha_mean / (k - (k - 1) * alpha_mean)
 
 
+def alpha_unbiased_of_one(n: int, q: float, s2: float, k: int) -> float | None:
+    """Unbiased alpha of one example, from n units that are means of k examples each: `alpha_unbiased` of the units,
+    then `alpha_of_one`. For k = 1 the first alone. Identical gradients 1, orthogonal 0; needs n >= 2."""
+    alpha_u = alpha_unbiased(n, q, s2)
+    return alpha_u if alpha_u is None or k == 1 else alpha_of_one(alpha_u, k)
+
+
+def noise_scale(alpha_one: float) -> float | None:
+    """tr Sigma / ||mu||^2 = 1/alpha - 1 (McCandlish et al. 2018): identical 0, orthogonal undefined (infinite)."""
+    return None if alpha_one == 0 else 1.0 / alpha_one - 1.0
+
+
 def alpha_from_two_batch_sizes(small: int, square_small: float, big: int, square_big: float) -> float | None:
     """alpha from mean squared norms of batch gradients of two sizes (McCandlish et al. 2018, appendix A).
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from trainables.losses.functions import predictions
 from trainables.measures import Columns
+from trainables.modes import evaluating
 
 CHUNK = 1000
 NEVER = -1
@@ -30,9 +31,9 @@ class Split:
 def forward(
     model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], split: Split
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Losses (float64) and predicted classes of every example, without gradients."""
+    """Losses (float64) and predicted classes of every example, in evaluation mode, without gradients."""
     losses, classes = [], []
-    with torch.no_grad():
+    with torch.no_grad(), evaluating(model):
         for start in range(0, len(split.x), CHUNK):
             outputs = model(split.x[start : start + CHUNK])
             losses.append(loss(outputs, split.given[start : start + CHUNK]).double())

@@ -24,6 +24,13 @@ def layer_rows(
     order = {name: index for index, name in enumerate(parameters)} | {"*": -1}
     sizes = {**parameters, "*": sum(parameters.values())}
     return [
-        {**common, "layer": name, "layer_index": order[name], "k": 1, "parameters": sizes[name], **columns(found)}
+        {
+            **common,
+            "layer": name,
+            "layer_index": order[name],
+            "k": found.k,
+            "parameters": sizes[name],
+            **columns(found),
+        }
         for name, found in statistics.items()
     ]

@@ -1,164 +1,130 @@
-"""Statistics at frozen weights over a fixed sample of the training set, with its given labels.
+"""Statistics at frozen weights over a fixed sample of the training set, with its given labels and fixed inputs.
 
-The sample depends on the seed alone. It is dealt into BLOCKS random blocks; every (group, block) cell gets
-its own sum of gradients S_c in float64, and all that is reported follows from the cells' Gram matrix
-G_cd = S_c . S_d of each layer: ||S||^2 of any union of cells, dots between groups, and the delete-a-block
-jackknife error of the unbiased alpha. Memory is (groups x BLOCKS) x parameters, whatever the sample size.
+Every (group, block) cell of the sample gets its own sum of gradients S_c in float64, and all that `layers` reports
+follows from the cells' Gram matrix G_cd = S_c . S_d of each layer: ||S||^2 of any union of cells, dots between groups,
+and the delete-a-block jackknife error of the unbiased alpha. Memory is (groups x BLOCKS) x parameters, whatever the
+sample size. Instruments read the same pass.
 """
 
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from trainables.estimators import alpha_unbiased, jackknife_error
-from trainables.gradients.engine import Engine
+from trainables.estimators import alpha_unbiased_of_one, jackknife_error
 from trainables.gradients.types import Statistics
 from trainables.measures import Columns, columns
-from trainables.seeding import stream
-
-BLOCKS = 10
-CHUNK = 512
-"""Examples of one forward and backward pass."""
+from trainables.passes import Keep, Sums, Units
+from trainables.sample import Cell
 
 Array = npt.NDArray
 
 
-def probe_sample(seed: int, size: int, examples: int) -> npt.NDArray[np.int64]:
-    """`examples` training indices in random order, without replacement; smaller samples begin larger ones."""
-    return stream(seed, "probe").permutation(size)[:examples]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One (group, block) part of the sample: positions in the training set."""
-
-    group: str
-    block: int
-    indices: npt.NDArray[np.int64]
-
-
-def deal(sample: npt.NDArray[np.int64], corrupt: npt.NDArray[np.bool_]) -> list[Cell]:
-    """Cells of a sample in random order: block by position, group by whether the label is corrupt."""
-    blocks = np.arange(len(sample)) * BLOCKS // max(len(sample), 1)
-    cells = []
-    for group, member in (("pristine", ~corrupt[sample]), ("corrupt", corrupt[sample])):
-        for block in range(BLOCKS):
-            indices = sample[member & (blocks == block)]
-            if indices.size:
-                cells.append(Cell(group, block, indices))
-    return cells
-
-
 @dataclass
-class _Sums:
-    """Of one layer over C cells: gram [C, C], q and q4 [C], n [C], block [C]."""
+class LayerSums:
+    """Of one layer over C cells: gram [C, C], q and q4 [C], n [C], block [C]; k examples a unit."""
 
     gram: Array
     q: Array
     q4: Array
     n: Array
     block: Array
+    k: int
 
     def statistics(self, members: Array) -> Statistics:
         """Statistics of a union of cells."""
         s2 = self.gram[np.ix_(members, members)].sum()
-        return Statistics(
-            int(self.n[members].sum()), float(self.q[members].sum()), float(s2), float(self.q4[members].sum())
-        )
+        n, q, q4 = self.n[members].sum(), self.q[members].sum(), self.q4[members].sum()
+        return Statistics(int(n), float(q), float(s2), float(q4), self.k)
 
     def error(self, members: Array) -> float | None:
         """Jackknife error of the unbiased alpha of a union of cells; None when a part of it is undefined."""
         values = []
         for block in np.unique(self.block[members]):
             found = self.statistics(members[self.block[members] != block])
-            value = alpha_unbiased(found.n, found.q, found.s2)
+            value = alpha_unbiased_of_one(found.n, found.q, found.s2, found.k)
             if value is None:
                 return None
             values.append(value)
         return jackknife_error(values)
 
 
-class Probe:
-    """Measures a model on its sample; changes nothing: not the weights, not a stream, not the training mode.
+@dataclass
+class Sample:
+    """What one pass over the sample left: sums by layer and `*`, and, over the whole sample, S and what else was kept.
 
-    x, y: the whole training set on the device; loss: outputs and labels to losses [N].
+    names: the group of each cell.
     """
 
-    def __init__(
-        self, engine: Engine, model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor
-    ) -> None:
-        self._engine, self._model, self._loss, self._x, self._y = engine, model, loss, x, y
+    layers: dict[str, LayerSums]
+    names: npt.NDArray[np.str_]
+    whole: Sums
 
-    def rows(self, cells: list[Cell], groups: tuple[str, ...]) -> list[Columns]:
-        """Rows of `layers` (without step) for group `all` and each of `groups`, per layer and for `*`."""
-        layers = self._measure(cells)
-        names = np.array([cell.group for cell in cells])
-        everything = np.arange(len(cells))
-        rows: list[Columns] = []
-        for group in ("all", *groups):
-            members = everything if group == "all" else np.flatnonzero(names == group)
-            for index, (layer, sums) in enumerate(layers.items()):
-                dot = float(sums.gram[members].sum())
-                rows.append(
-                    {
-                        "source": "probe",
-                        "estimator": "example",
-                        "group": group,
-                        "layer": layer,
-                        "layer_index": -1 if layer == "*" else index,
-                        "k": 1,
-                        "parameters": self._parameters(layer),
-                        "s_dot_total": dot,
-                        **columns(sums.statistics(members)),
-                        "alpha_error": sums.error(members),
-                    }
-                )
-        return rows
+    def members(self, group: str) -> Array:
+        """Cells of a group; `all` are the mixed ones where there are any, else every cell."""
+        if group == "all" and "all" not in self.names:
+            return np.arange(len(self.names))
+        return np.flatnonzero(self.names == group)
 
-    def _parameters(self, layer: str) -> int:
-        return sum(each.parameters for each in self._engine.layers if layer in ("*", each.name))
 
-    def _measure(self, cells: list[Cell]) -> dict[str, _Sums]:
-        layers = [layer.name for layer in self._engine.layers]
-        q = {name: np.zeros(len(cells)) for name in (*layers, "*")}
-        q4 = {name: np.zeros(len(cells)) for name in (*layers, "*")}
-        sums: dict[str, list[Tensor]] = {name: [] for name in layers}
-        for c, cell in enumerate(cells):
-            total = self._cell(cell, c, q, q4)
-            for layer in self._engine.layers:
-                parts = [total[layer.parameter(tensor)].reshape(-1) for tensor in layer.tensors]
-                sums[layer.name].append(torch.cat(parts))
-        n = np.array([cell.indices.size for cell in cells])
-        block = np.array([cell.block for cell in cells])
-        found = {}
-        for name in layers:
-            stacked = torch.stack(sums.pop(name))
-            found[name] = _Sums((stacked @ stacked.t()).cpu().numpy(), q[name], q4[name], n, block)
-        gram = np.sum([each.gram for each in found.values()], axis=0)
-        return {**found, "*": _Sums(gram, q["*"], q4["*"], n, block)}
+def measure_sample(units: Units, x: Tensor, y: Tensor, cells: Collection[Cell], keep: Keep) -> Sample:
+    """One pass over the cells. x, y: the whole training set on the device."""
+    sums: dict[str, list[Tensor]] = {part.name: [] for part in units.parts}
+    whole, scalars = Sums(), []
+    names = np.array([cell.group for cell in cells])
+    with units.mode():
+        for cell in cells:
+            found = units.cell(x, y, cell.indices, keep)
+            for part in units.parts:
+                flat = [found.total[tensor].reshape(-1) for tensor in part.tensors] if found.n else []
+                sums[part.name].append(torch.cat(flat) if flat else _nothing(part.parameters, x))
+            scalars.append(Sums(found.n, q=found.q, q4=found.q4))
+            if cell.group == "all" or "all" not in names:
+                whole.add(found)
+    n, block = np.array([each.n for each in scalars]), np.array([cell.block for cell in cells])
 
-    def _cell(self, cell: Cell, c: int, q: dict[str, Array], q4: dict[str, Array]) -> dict[str, Tensor]:
-        """Sum of the gradients of a cell per parameter, in float64; its q and q4 are added in place."""
-        total: dict[str, Tensor] = {}
-        for start in range(0, cell.indices.size, CHUNK):
-            index = torch.from_numpy(cell.indices[start : start + CHUNK]).to(self._x.device)
-            with self._engine.recording() as record:
-                losses = self._loss(self._model(self._x[index]), self._y[index])
-            mean = record.differentiate(losses, mean_gradient=True)
-            assert mean is not None
-            for name, gradient in mean.tensors.items():
-                part = gradient.double() * len(index)
-                total[name] = total[name] + part if name in total else part
-            whole = torch.zeros(len(index), dtype=torch.float64, device=self._x.device)
-            for layer, norms in record.square_norms().items():
-                own = torch.stack(list(norms.values())).sum(dim=0)
-                q[layer][c] += float(own.sum())
-                q4[layer][c] += float(own.dot(own))
-                whole = whole + own
-            q["*"][c] += float(whole.sum())
-            q4["*"][c] += float(whole.dot(whole))
-        return total
+    def layer(name: str, gram: Array) -> LayerSums:
+        q, q4 = (
+            np.array([each[name] for each in found]) for found in zip(*((s.q, s.q4) for s in scalars), strict=True)
+        )
+        return LayerSums(gram, q, q4, n, block, units.k)
+
+    layers = {}
+    for name in list(sums):
+        stacked = torch.stack(sums.pop(name))
+        layers[name] = layer(name, (stacked @ stacked.t()).cpu().numpy())
+    gram = np.sum([each.gram for each in layers.values()], axis=0)
+    return Sample({**layers, "*": layer("*", gram)}, names, whole)
+
+
+def _nothing(size: int, x: Tensor) -> Tensor:
+    """The sum over no units."""
+    return torch.zeros(size, dtype=torch.float64, device=x.device)
+
+
+def probe_rows(units: Units, sample: Sample, groups: Collection[str]) -> list[Columns]:
+    """Rows of `layers` (without step and source) for group `all` and each of `groups`, per layer and for `*`."""
+    parameters = {part.name: part.parameters for part in units.parts}
+    parameters["*"] = sum(parameters.values())
+    everything = sample.members("all")
+    rows: list[Columns] = []
+    for group in ("all", *groups):
+        members = sample.members(group)
+        for index, (layer, sums) in enumerate(sample.layers.items()):
+            rows.append(
+                {
+                    "estimator": units.estimator,
+                    "group": group,
+                    "layer": layer,
+                    "layer_index": -1 if layer == "*" else index,
+                    "k": units.k,
+                    "parameters": parameters[layer],
+                    "s_dot_total": float(sums.gram[np.ix_(members, everything)].sum()),
+                    **columns(sums.statistics(members)),
+                    "alpha_error": sums.error(members),
+                }
+            )
+    return rows

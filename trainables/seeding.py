@@ -36,8 +36,14 @@ def epoch_order(seed: int, epoch: int, size: int) -> npt.NDArray[np.int64]:
 
 
 @contextmanager
-def torch_stream(seed: int, purpose: str) -> Iterator[None]:
-    """Run torch code that draws from the global CPU generator on a named stream, and put the generator back."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(derived_seed(seed, purpose) % 2**63)
+def torch_stream(seed: int, purpose: str, device: torch.device | None = None) -> Iterator[None]:
+    """Run torch code that draws from the global generators (of the CPU and of `device`) on a named stream, and put
+    the generators back."""
+    devices = [device] if device is not None and device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        derived = derived_seed(seed, purpose) % 2**63
+        torch.default_generator.manual_seed(derived)
+        if devices:
+            with torch.cuda.device(devices[0]):
+                torch.cuda.manual_seed(derived)
         yield

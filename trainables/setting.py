@@ -1,6 +1,7 @@
-"""What a trial's loop works with: data on the device, model, engine, aggregator, schedules; and one update."""
+"""What a trial's loop works with: data on the device, model, aggregator, schedules, what it measures; one update."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,20 +10,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from trainables.aggregators import AGGREGATORS
 from trainables.aggregators.interface import Aggregator, State
 from trainables.evaluation import Evaluator, Split
-from trainables.gradients.engine import Engine, Record
-from trainables.gradients.types import Direction
+from trainables.gradients.engine import Engine
+from trainables.gradients.types import Direction, Statistics
 from trainables.losses.functions import predictions
 from trainables.measures import Columns, columns, layer_rows
-from trainables.probe import Probe, deal, probe_sample
 from trainables.rates import SCHEDULES, Factor
 from trainables.registry import load
 from trainables.schedules import steps_of
-from trainables.seeding import epoch_order
+from trainables.seeding import epoch_order, torch_stream
 from trainables.spec import TrialSpec
+from trainables.training import Gradients, Pass
 from trainables.updates import Optimizer
+from trainables.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -36,54 +37,52 @@ class StepMade:
 
 @dataclass
 class Setting:
-    """Everything of a trial but the loop."""
+    """Everything of a trial but the loop.
+
+    engine: of the training pass, where something needs it. draws: whether a training pass draws random numbers.
+    """
 
     spec: TrialSpec
     device: torch.device
     train: Split
     selected: npt.NDArray[np.bool_]
     model: nn.Module
-    engine: Engine
-    loss: Callable[[Tensor, Tensor], Tensor]
+    parameters: dict[str, nn.Parameter]
+    engine: Engine | None
+    gradients: Gradients
+    draws: bool
     aggregator: Aggregator[Any]
     aggregator_state: State
     optimizer: Optimizer
     evaluator: Evaluator
+    watch: Watch
     facts: dict[str, int | str]
 
     def __post_init__(self) -> None:
         spec, measure = self.spec, self.spec.measure
         last = spec.total_steps
         self.evaluation_steps = steps_of(measure.evaluate.schedule, last)
-        self.probe_steps = steps_of(measure.probe.schedule, last) if measure.probe else frozenset()
         self._layer_steps = steps_of(measure.online.layers, last - 1) if measure.online else frozenset()
         self._factor: Factor = load(SCHEDULES[spec.schedule.name])
-        self._needs = AGGREGATORS[spec.aggregator.name].facts
-        self._parameters = {layer.name: layer.parameters for layer in self.engine.layers}
+        self._sizes = {part.name: part.parameters for part in self.watch.units.parts}
         self._order = (-1, np.empty(0, dtype=np.int64))
-        sample = probe_sample(spec.seed, len(self.train.x), spec.probe_examples)
-        self._cells = deal(sample, (self.train.given != self.train.original).cpu().numpy())
-        self._probe = Probe(self.engine, self.model, self.loss, self.train.x, self.train.given)
-
-    def probe_rows(self) -> list[Columns]:
-        """Rows of the probe at the weights as they are."""
-        probe = self.spec.measure.probe
-        groups = ("pristine", "corrupt") if probe and "corruption" in probe.groups else ()
-        return self._probe.rows(self._cells, groups)
 
     def train_step(self, step: int) -> StepMade:
         """One update, measured when the online schedule says so."""
         online = self.spec.measure.online
         measured = online is not None and step % online.every == 0
         layered = step in self._layer_steps
+        inside = (measured or layered) and self.spec.estimator.name == "example"
         x, y = self._batch(step)
-        outputs, losses, direction, record = self._gradients(x, y, measured or layered)
-        loss = float(losses.detach().mean())
-        made = StepMade(loss, None, [])
-        if record is not None and (measured or layered):
-            made = self._online(step, y, outputs, loss, record, direction, measured, layered)
-        self._update(record, direction, step)
-        return made
+        with self._stream(f"forward/{step}"):
+            made = self.gradients.take(x, y, record=inside)
+        loss = float(made.losses.detach().mean())
+        step_made = StepMade(loss, None, [])
+        if measured or layered:
+            found = self._inside(made, len(y)) if inside else self._beside(x, y, step)
+            step_made = self._online(step, y, made.outputs, loss, found, measured, layered)
+        self._update(made, step)
+        return step_made
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
         epoch, position = divmod(step, self.spec.steps_per_epoch)
@@ -93,19 +92,29 @@ class Setting:
         index = torch.from_numpy(self._order[1][position * size : (position + 1) * size]).to(self.device)
         return self.train.x[index], self.train.given[index]
 
-    def _gradients(
-        self, x: Tensor, y: Tensor, measured: bool
-    ) -> tuple[Tensor, Tensor, Direction | None, Record | None]:
-        """Outputs, losses, mean gradient (none for groups, rows and norms) and the record, if one was kept."""
-        own = self._needs in ("nothing", "history")
-        if own and not measured:
-            outputs = self.model(x)
-            losses = self.loss(outputs, y)
-            return outputs, losses, self.engine.mean_gradient(losses), None
-        with self.engine.recording() as record:
-            outputs = self.model(x)
-            losses = self.loss(outputs, y)
-        return outputs, losses, record.differentiate(losses, mean_gradient=own), record
+    @contextmanager
+    def _stream(self, purpose: str) -> Iterator[None]:
+        """Dropout and its like draw from a stream of their own; other models do without."""
+        if not self.draws:
+            yield
+            return
+        with torch_stream(self.spec.seed, purpose, self.device):
+            yield
+
+    def _inside(self, made: Pass, size: int) -> dict[str, Statistics]:
+        """Statistics of the training pass itself."""
+        assert self.engine is not None
+        assert made.record is not None
+        mean = made.mean
+        if mean is None:
+            total = made.record.group_sums([slice(None)])[0]
+            mean = Direction({name: tensor / size for name, tensor in total.tensors.items()})
+        return self.engine.statistics(made.record.square_norms(), mean, size)
+
+    def _beside(self, x: Tensor, y: Tensor, step: int) -> dict[str, Statistics]:
+        """Statistics of the batch by a pass of its own, before the update."""
+        with self._stream(f"online/{step}"):
+            return self.watch.units.statistics(x, y)
 
     def _online(
         self,
@@ -113,16 +122,10 @@ class Setting:
         y: Tensor,
         outputs: Tensor,
         loss: float,
-        record: Record,
-        mean: Direction | None,
+        found: dict[str, Statistics],
         measured: bool,
         layered: bool,
     ) -> StepMade:
-        size = len(y)
-        if mean is None:
-            total = record.group_sums([slice(None)])[0]
-            mean = Direction({name: tensor / size for name, tensor in total.tensors.items()})
-        found = self.engine.statistics(record.square_norms(), mean, size)
         row: Columns | None = None
         if measured:
             row = {
@@ -133,26 +136,27 @@ class Setting:
                 "accuracy": float((predictions(outputs.detach()) == y).double().mean()),
                 **columns(found["*"]),
             }
-        common: dict[str, str | int] = {"step": step, "source": "online", "estimator": "example", "group": "all"}
-        rows = layer_rows(found, self._parameters, common) if layered else []
+        common: dict[str, str | int] = {
+            "step": step,
+            "source": "online",
+            "estimator": self.spec.estimator.name,
+            "group": "all",
+        }
+        rows = layer_rows(found, self._sizes, common) if layered else []
         for each in rows:
             each["s_dot_total"] = each["s2"]
         return StepMade(loss, row, rows)
 
-    def _update(self, record: Record | None, mean: Direction | None, step: int) -> None:
-        given: Any = mean
+    def _update(self, made: Pass, step: int) -> None:
+        given = self.gradients.given(made, self.spec.batch_size)
         early = self.aggregator.decay_first
-        if early and mean is not None:
-            given = Direction(self.optimizer.decayed(self.engine.parameters, mean.tensors))
-        if self._needs == "groups" and record is not None:
-            given = record.group_means(3, self.spec.batch_size)
-        elif self._needs == "rows" and record is not None:
-            given = record.rows()
-        elif self._needs == "norms":
-            given = record
+        if early:
+            given = Direction(self.optimizer.decayed(self.parameters, given.tensors))
         direction, self.aggregator_state = self.aggregator.update(given, self.aggregator_state)
         if direction is not None:
-            self.optimizer.apply(self.engine.parameters, direction.tensors, self.rate(step), decay=not early)
+            self.optimizer.apply(self.parameters, direction.tensors, self.rate(step), decay=not early)
+        if self.watch.average:
+            self.watch.average.follow()
 
     def rate(self, step: int) -> float:
         """Learning rate of the update from step to step + 1."""
@@ -166,6 +170,7 @@ class Setting:
             "aggregator": {name: tensor.cpu() for name, tensor in self.aggregator_state.items()},
             "optimizer": self.optimizer.state(),
             "evaluator": self.evaluator.state(),
+            "watch": self.watch.state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -174,3 +179,4 @@ class Setting:
         self.aggregator_state = {name: tensor.to(self.device) for name, tensor in state["aggregator"].items()}
         self.optimizer.load_state({name: tensor.to(self.device) for name, tensor in state["optimizer"].items()})
         self.evaluator.load_state(state["evaluator"])
+        self.watch.load_state(state["watch"])

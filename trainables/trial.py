@@ -10,10 +10,11 @@ from math import isfinite
 
 from trainables.build import build_setting
 from trainables.checkpoint import CheckpointFolder
+from trainables.records import CURVES
 from trainables.result import TrialResult
 from trainables.setting import Setting
 from trainables.sink import Sink
-from trainables.spec import TrialSpec
+from trainables.spec import Stop, TrialSpec
 
 
 def never() -> bool:
@@ -55,7 +56,7 @@ class _Run:
         self._setting, self._sink, self._checkpoints, self._every_s = setting, sink, checkpoints, every_s
         self._step = self._start = 0
         self._part = 0
-        self._rows = {"steps": 0, "layers": 0, "evals": 0, "examples": 0}
+        self._rows = dict.fromkeys(CURVES, 0)
         self._saved_at = time.monotonic()
         self._measure_s = 0.0
         self._finals: dict[str, float | None] = {}
@@ -76,8 +77,8 @@ class _Run:
         last = self._setting.spec.total_steps
         try:
             while True:
-                self._measure()
-                if self._step == last:
+                target = self._measure()
+                if self._step == last or target:
                     break
                 self._train()
                 self._step += 1
@@ -89,23 +90,28 @@ class _Run:
                 if self._checkpoints and time.monotonic() - self._saved_at >= self._every_s:
                     self._save()
             self._write("examples", self._setting.evaluator.example_rows(self._setting.selected))
-            outcome = self._result("completed", None)
+            outcome = self._result("stopped" if target else "completed", target)
         except DivergedError as error:
             outcome = self._result("diverged", str(error))
         self._flush()
         return outcome
 
-    def _measure(self) -> None:
-        """Evaluations and probe due at this step."""
+    def _measure(self) -> str | None:
+        """Evaluations, probe and instruments due at this step; which target of the spec is reached, if one is."""
         setting, step, began = self._setting, self._step, time.process_time()
+        reached = None
         if step in setting.evaluation_steps:
             rows = setting.evaluator.rows(step)
             self._check_finite(rows)
             self._write("evals", [{"step": step, **row} for row in rows])
             self._finals = _finals(rows)
-        if step in setting.probe_steps:
-            self._write("layers", [{"step": step, **row} for row in setting.probe_rows()])
+            reached = _reached(setting.spec.stop, self._finals) if step < setting.spec.total_steps else None
+        if reached or setting.watch.due(step):
+            layers, instruments = setting.watch.rows(step, at_the_end=bool(reached))
+            self._write("layers", [{"step": step, **row} for row in layers])
+            self._write("instruments", [{"step": step, **row} for row in instruments])
         self._measure_s += time.process_time() - began
+        return reached
 
     def _train(self) -> None:
         """One update, with its online rows."""
@@ -144,12 +150,29 @@ class _Run:
             reason=reason,
             start_step=self._start,
             end_step=self._step,
-            finals=self._finals if outcome == "completed" else {},
+            finals=self._finals if outcome in ("completed", "stopped") else {},
             rows=dict(self._rows),
-            facts=self._setting.facts,
+            facts=self._facts(),
             device=str(self._setting.device),
             measure_s=self._measure_s,
         )
+
+    def _facts(self) -> dict[str, int | str]:
+        used = {
+            "trained_examples": self._step * self._setting.spec.batch_size,
+            "measured_examples": self._setting.watch.units.seen,
+        }
+        return self._setting.facts | used
+
+
+def _reached(stop: Stop, finals: dict[str, float | None]) -> str | None:
+    """The first target that the whole training set has reached, in words."""
+    loss, accuracy = finals["final_train_loss"], finals["final_train_accuracy"]
+    if stop.train_loss is not None and loss is not None and loss <= stop.train_loss:
+        return f"training loss {loss:.4g} reached the target {stop.train_loss:g}"
+    if stop.train_accuracy is not None and accuracy is not None and accuracy >= stop.train_accuracy:
+        return f"training accuracy {accuracy:.4g} reached the target {stop.train_accuracy:g}"
+    return None
 
 
 def _finals(rows: list[dict]) -> dict[str, float | None]:

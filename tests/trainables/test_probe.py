@@ -8,10 +8,11 @@ import torch
 
 from tests import reference
 from tests.trainables.problems import CE, lenet, mlp
-from trainables import probe as probe_module
 from trainables.estimators import alpha_unbiased
 from trainables.gradients.engine import Engine
-from trainables.probe import BLOCKS, Probe, deal, probe_sample
+from trainables.passes import ExampleUnits, Keep
+from trainables.probe import measure_sample, probe_rows
+from trainables.sample import BLOCKS, deal, probe_sample
 
 SIZE = 60
 
@@ -23,18 +24,23 @@ def problem(build, shape):
         return model, torch.randn(SIZE, *shape, dtype=torch.float64), torch.randint(4, (SIZE,))
 
 
+def measured(model, x, y, cells, groups, chunk=512):
+    units = ExampleUnits(model, CE, Engine(model))
+    units.chunks.size = chunk
+    return probe_rows(units, measure_sample(units, x, y, cells, Keep()), groups)
+
+
 CORRUPT = np.arange(SIZE) % 3 == 0
 GROUPS = {"all": np.ones(SIZE, dtype=bool), "pristine": ~CORRUPT, "corrupt": CORRUPT}
 
 
 @pytest.mark.parametrize("chunk", [4, 512])
 @pytest.mark.parametrize(("build", "shape"), [(mlp, (1, 4, 3)), (lenet, (1, 12, 14))])
-def test_rows_equal_a_loop_over_examples(build, shape, chunk, monkeypatch):
-    monkeypatch.setattr(probe_module, "CHUNK", chunk)
+def test_rows_equal_a_loop_over_examples(build, shape, chunk):
     model, x, y = problem(build, shape)
     oracle = reference.per_example_gradients(model, CE, x, y)
     sample = probe_sample(0, SIZE, 41)
-    rows = Probe(Engine(model), model, CE, x, y).rows(deal(sample, CORRUPT), ("pristine", "corrupt"))
+    rows = measured(model, x, y, deal(sample, CORRUPT), ("pristine", "corrupt"), chunk)
     names = ["*", *dict.fromkeys(name.split(".")[0] for name in oracle)]
     assert [(r["group"], r["layer"]) for r in rows] == [(g, n) for g in GROUPS for n in [*names[1:], "*"]]
     for row in rows:
@@ -61,7 +67,7 @@ def test_rows_equal_a_loop_over_examples(build, shape, chunk, monkeypatch):
 
 def test_the_groups_of_a_layer_add_up():
     model, x, y = problem(mlp, (1, 4, 3))
-    rows = Probe(Engine(model), model, CE, x, y).rows(deal(np.arange(SIZE), CORRUPT), ("pristine", "corrupt"))
+    rows = measured(model, x, y, deal(np.arange(SIZE), CORRUPT), ("pristine", "corrupt"))
     for layer in ("fc1", "fc2", "fc3", "*"):
         whole, pristine, corrupt = (r for r in rows if r["layer"] == layer)
         assert whole["s_dot_total"] == pytest.approx(whole["s2"])
@@ -72,9 +78,7 @@ def test_the_groups_of_a_layer_add_up():
 
 def test_a_group_without_examples_is_null_with_a_reason():
     model, x, y = problem(mlp, (1, 4, 3))
-    rows = Probe(Engine(model), model, CE, x, y).rows(
-        deal(np.arange(SIZE), np.zeros(SIZE, dtype=bool)), ("pristine", "corrupt")
-    )
+    rows = measured(model, x, y, deal(np.arange(SIZE), np.zeros(SIZE, dtype=bool)), ("pristine", "corrupt"))
     empty = [r for r in rows if r["group"] == "corrupt"]
     assert len(empty) == 4
     assert all(r["n"] == 0 and r["alpha"] is None and r["alpha_error"] is None and r["undefined"] for r in empty)
@@ -83,7 +87,7 @@ def test_a_group_without_examples_is_null_with_a_reason():
 def test_probing_changes_nothing():
     model, x, y = problem(lenet, (1, 12, 14))
     before, generator = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    Probe(Engine(model), model, CE, x, y).rows(deal(np.arange(SIZE), CORRUPT), ())
+    measured(model, x, y, deal(np.arange(SIZE), CORRUPT), ())
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert torch.equal(generator, torch.get_rng_state())
     assert all(parameter.grad is None for parameter in model.parameters())

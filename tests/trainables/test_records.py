@@ -15,12 +15,13 @@ from trainables.sink import ListSink, ParquetSink, SupersededError, TeeSink
 from trainables.trial import run_trial
 
 SCHEMA_COLUMNS = {
-    "trials": 35,
-    "attempts": 16,
+    "trials": 38,
+    "attempts": 18,
     "steps": 15,
     "layers": 20,
     "evals": 7,
     "examples": 9,
+    "instruments": 14,
     "sweeps": 7,
 }
 
@@ -67,7 +68,11 @@ def test_a_trial_fills_a_store_that_plain_globs_read(tmp_path):
     torch.set_num_threads(1)
     sink = TeeSink(ParquetSink(tmp_path, "123456789012", 0), listed)
     result = run_trial(
-        quick(epochs=1), sink, checkpoints=CheckpointFolder(tmp_path / "c"), checkpoint_every_s=0.1, device="cpu"
+        quick(epochs=1, measure={"probe": {"examples": 300}, "instruments": ["noise-scale"]}),
+        sink,
+        checkpoints=CheckpointFolder(tmp_path / "c"),
+        checkpoint_every_s=0.1,
+        device="cpu",
     )
     torch.set_num_threads(torch_threads)
     for table in CURVES:

@@ -50,7 +50,7 @@ def trained(spec, steps):
 def test_parameters_are_bit_identical_with_measuring_on_and_off(aggregator):
     off = {"online": None, "probe": None}
     a, b = (trained(quick(aggregator=aggregator, **m), 8) for m in ({}, {"measure": off}))
-    a.probe_rows()
+    a.watch.rows(0)
     a.evaluator.rows(3)
     for setting in (a, b):
         for step in range(8, 12):
@@ -172,7 +172,7 @@ def test_trials_that_differ_in_one_axis_share_data_order_labels_and_probe():
     a, b = (build_setting(quick(**o), "cpu") for o in ({}, {"aggregator": "median-of-3", "model": "mlp"}))
     assert torch.equal(a.train.given, b.train.given)
     assert torch.equal(a._batch(40)[0], b._batch(40)[0])
-    assert all((c.indices == d.indices).all() for c, d in zip(a._cells, b._cells, strict=True))
+    assert all((c.indices == d.indices).all() for c, d in zip(a.watch._cells, b.watch._cells, strict=True))
     assert a.facts["data_sha256"] == b.facts["data_sha256"]
 
 

@@ -76,10 +76,12 @@ class Examples(ABC):
 class Statistics:
     """Sufficient statistics of n units with gradients g_i, in float64.
 
-    n: units; q: Q = sum ||g_i||^2; s2: ||S||^2 with S = sum g_i; q4: sum ||g_i||^4.
+    n: units; q: Q = sum ||g_i||^2; s2: ||S||^2 with S = sum g_i; q4: sum ||g_i||^4; k: examples whose mean gradient
+    is one unit.
     """
 
     n: int
     q: float
     s2: float
     q4: float
+    k: int = 1

@@ -14,6 +14,8 @@ from trainables.registry import Choice, Entry, Integer, Surroundings, with_plugi
 from trainables.schedules import Schedule
 
 Examples = Annotated[Integer, Field(ge=2)]
+Few = Annotated[Integer, Field(ge=2, le=512)]
+"""A Gram matrix is of one batch."""
 
 
 class InstrumentChoice(Choice):
@@ -95,7 +97,7 @@ class SignStiffness(InstrumentChoice):
     """Mean sign of g_i . g_j over distinct pairs of the first `examples` of the sample (Fort et al. 2019)."""
 
     name: Literal["sign-stiffness"]
-    examples: Examples = 200
+    examples: Few = 200
 
 
 class GradientConfusion(InstrumentChoice):
@@ -103,14 +105,14 @@ class GradientConfusion(InstrumentChoice):
     (Sankararaman et al. 2020)."""
 
     name: Literal["gradient-confusion"]
-    examples: Examples = 200
+    examples: Few = 200
 
 
 class CosineQuantiles(InstrumentChoice):
     """Quantiles of the cosine over distinct pairs of the first `examples` of the sample."""
 
     name: Literal["cosine-quantiles"]
-    examples: Examples = 200
+    examples: Few = 200
 
 
 def _entry(params: type[Choice], summary: str, reads: str) -> Entry:

@@ -1,0 +1,260 @@
+"""Passes over examples at frozen weights: what one unit of measurement is, and what a pass leaves behind.
+
+Three kinds of units, by the estimator of a spec: an example in the model's training mode, an example in evaluation
+mode, the mean gradient of k examples in training mode. A pass changes neither weights, nor running statistics, nor a
+module's mode.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trainables.chunking import Chunks
+from trainables.gradients.engine import Engine, Record
+from trainables.gradients.types import Statistics
+from trainables.modes import evaluating, frozen_buffers
+from trainables.sample import Indices
+from trainables.units import EvalMode, Example, Grouped
+
+CHUNK = 512
+"""Examples of one forward and backward pass, unless memory runs out."""
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Outputs and labels to losses [N]."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A layer as the tables see it: its name, the full names of its parameters, its trainable scalars."""
+
+    name: str
+    tensors: tuple[str, ...]
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Keep:
+    """What a pass keeps beside S and Q. classes: labels 0..classes-1 whose directions are summed apart; 0 for none."""
+
+    squares: bool = False
+    classes: int = 0
+
+
+@dataclass
+class Sums:
+    """Of the units of one cell, in float64.
+
+    n: units. total: S = sum g_i per parameter. q, q4: sums of ||g_i||^2 and ||g_i||^4 per layer and `*`.
+    squares: sum g_ij^2 per parameter. directions: per class, sum of g_i / ||g_i|| per parameter, and `directed`, how
+    many had a direction.
+    """
+
+    n: int = 0
+    total: dict[str, Tensor] = field(default_factory=dict)
+    q: dict[str, float] = field(default_factory=dict)
+    q4: dict[str, float] = field(default_factory=dict)
+    squares: dict[str, Tensor] = field(default_factory=dict)
+    directions: list[dict[str, Tensor]] = field(default_factory=list)
+    directed: list[int] = field(default_factory=list)
+
+    def add(self, other: "Sums") -> None:
+        """Take in the sums of other units."""
+        self.n += other.n
+        _accumulate(self.total, other.total)
+        _accumulate(self.squares, other.squares)
+        for mine, theirs in ((self.q, other.q), (self.q4, other.q4)):
+            for name, value in theirs.items():
+                mine[name] = mine.get(name, 0.0) + value
+        if other.directions:
+            self.directions = self.directions or [{} for _ in other.directions]
+            self.directed = [
+                a + b for a, b in zip(self.directed or [0] * len(other.directed), other.directed, strict=True)
+            ]
+            for own, new in zip(self.directions, other.directions, strict=True):
+                _accumulate(own, new)
+
+
+class Units(ABC):
+    """Units of one kind. `k` examples each; `estimator` as the tables name it; `seen` counts the examples taken
+    forward and backward."""
+
+    estimator: str
+    k = 1
+
+    def __init__(self, model: nn.Module, loss: Loss, parts: Sequence[Part]) -> None:
+        self.model, self.loss, self.parts = model, loss, parts
+        self.seen = 0
+        self.chunks = Chunks(CHUNK)
+
+    @contextmanager
+    def mode(self) -> Iterator[None]:
+        """The state of the model in which these units are measured."""
+        with frozen_buffers(self.model), self._own_mode():
+            yield
+
+    def _own_mode(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    @abstractmethod
+    def sums(self, x: Tensor, y: Tensor, keep: Keep) -> Sums:
+        """Sums over the units of a few examples, inside `mode`."""
+
+    def cell(self, inputs: Tensor, labels: Tensor, indices: Indices, keep: Keep) -> Sums:
+        """Sums over the units of the examples at `indices`, inside `mode`, a chunk at a time."""
+
+        def work(part: slice) -> Sums:
+            index = torch.from_numpy(indices[part]).to(inputs.device)
+            return self.sums(inputs[index], labels[index], keep)
+
+        found = Sums()
+        for one in self.chunks.over(len(indices), work):
+            found.add(one)
+        self.seen += len(indices)
+        return found
+
+    def statistics(self, x: Tensor, y: Tensor) -> dict[str, Statistics]:
+        """Statistics of one batch per layer and, under `*`, of the whole network."""
+        with self.mode():
+            found = self.sums(x, y, Keep())
+        self.seen += len(x)
+        s2 = {part.name: _square(found.total, part.tensors) for part in self.parts}
+        s2["*"] = sum(s2.values())
+        return {name: Statistics(found.n, found.q[name], s2[name], found.q4[name], self.k) for name in s2}
+
+
+class ExampleUnits(Units):
+    """One example is one unit, through the per-example engine."""
+
+    def __init__(self, model: nn.Module, loss: Loss, engine: Engine, *, eval_mode: bool = False) -> None:
+        tensors = {layer.name: tuple(layer.parameter(tensor) for tensor in layer.tensors) for layer in engine.layers}
+        super().__init__(
+            model, loss, [Part(layer.name, tensors[layer.name], layer.parameters) for layer in engine.layers]
+        )
+        self.engine, self._eval_mode = engine, eval_mode
+        self.estimator = "eval-mode" if eval_mode else "example"
+
+    def _own_mode(self) -> AbstractContextManager[None]:
+        return evaluating(self.model) if self._eval_mode else nullcontext()
+
+    def record(self, x: Tensor, y: Tensor, *, mean_gradient: bool) -> tuple[Record, dict[str, Tensor]]:
+        """The record of one pass and, if asked for, the mean gradient by parameter; inside `mode`."""
+        with self.engine.recording() as record:
+            losses = self.loss(self.model(x), y)
+        mean = record.differentiate(losses, mean_gradient=mean_gradient)
+        return record, mean.tensors if mean is not None else {}
+
+    def sums(self, x: Tensor, y: Tensor, keep: Keep) -> Sums:
+        """Sums over these examples."""
+        record, mean = self.record(x, y, mean_gradient=True)
+        found = Sums(len(x), {name: gradient.double() * len(x) for name, gradient in mean.items()})
+        whole = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+        for layer, norms in record.square_norms().items():
+            own = torch.stack(list(norms.values())).sum(dim=0)
+            found.q[layer], found.q4[layer] = float(own.sum()), float(own.dot(own))
+            whole = whole + own
+        found.q["*"], found.q4["*"] = float(whole.sum()), float(whole.dot(whole))
+        if keep.squares:
+            found.squares = record.square_sums()
+        if keep.classes:
+            self._directions(record, whole, y, keep.classes, found)
+        return found
+
+    def _directions(self, record: Record, squares: Tensor, y: Tensor, classes: int, found: Sums) -> None:
+        """An example without a gradient has no direction and is left out."""
+        weights = torch.where(squares > 0, squares, 1.0).rsqrt()
+        for label in range(classes):
+            members = (y == label) & (squares > 0)
+            found.directed.append(int(members.sum()))
+            total = record.weighted_sum(weights * members).tensors if found.directed[-1] else {}
+            found.directions.append({name: tensor.double() for name, tensor in total.items()})
+
+
+class GroupedUnits(Units):
+    """The mean gradient of k consecutive examples is one unit; the model sees them as one batch. Examples beyond the
+    last whole group are left out."""
+
+    estimator = "grouped"
+
+    def __init__(self, model: nn.Module, loss: Loss, k: int) -> None:
+        super().__init__(model, loss, parts_of(model))
+        self.k = k
+        self._parameters = trainable(model)
+        # A chunk must hold whole groups, so that chunks never change which examples meet.
+        self.chunks = Chunks(max(1, CHUNK // k) * k)
+
+    def cell(self, inputs: Tensor, labels: Tensor, indices: Indices, keep: Keep) -> Sums:
+        """Sums over the whole groups of the examples at `indices`."""
+        found = Sums(q=self._zeros(), q4=self._zeros())
+        whole = indices[: len(indices) // self.k * self.k]
+        for unit in whole.reshape(-1, self.k):
+            index = torch.from_numpy(unit).to(inputs.device)
+            found.add(self.sums(inputs[index], labels[index], keep))
+        self.seen += whole.size
+        return found
+
+    def _zeros(self) -> dict[str, float]:
+        return dict.fromkeys([*(part.name for part in self.parts), "*"], 0.0)
+
+    def sums(self, x: Tensor, y: Tensor, keep: Keep) -> Sums:
+        """Sums over the groups of these examples."""
+        del keep
+        found = Sums(q=self._zeros(), q4=self._zeros())
+        for start in range(0, len(x) - self.k + 1, self.k):
+            group = slice(start, start + self.k)
+            mean = self.loss(self.model(x[group]), y[group]).mean()
+            gradients = torch.autograd.grad(mean, list(self._parameters.values()))
+            total = {name: g.double() for name, g in zip(self._parameters, gradients, strict=True)}
+            own = {part.name: _square(total, part.tensors) for part in self.parts}
+            own["*"] = sum(own.values())
+            found.add(Sums(1, total, own, {name: value * value for name, value in own.items()}))
+        return found
+
+
+def example(choice: Example, model: nn.Module, loss: Loss, engine: Engine | None) -> Units:
+    """Units of one example in the training pass's mode; the engine is the trial's own."""
+    del choice
+    assert engine is not None
+    return ExampleUnits(model, loss, engine)
+
+
+def eval_mode(choice: EvalMode, model: nn.Module, loss: Loss, engine: Engine | None) -> Units:
+    """Units of one example in evaluation mode, through an engine of their own."""
+    del choice, engine
+    return ExampleUnits(model, loss, Engine(model, eval_mode=True), eval_mode=True)
+
+
+def grouped(choice: Grouped, model: nn.Module, loss: Loss, engine: Engine | None) -> Units:
+    """Units of k examples."""
+    del engine
+    return GroupedUnits(model, loss, choice.k)
+
+
+def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Parameters that are trained, by full name."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def parts_of(model: nn.Module) -> list[Part]:
+    """Modules that hold trainable parameters themselves, in registration order; the model itself as `(root)`."""
+    found, names = [], {id(parameter): name for name, parameter in trainable(model).items()}
+    for name, module in model.named_modules():
+        own = [parameter for parameter in module.parameters(recurse=False) if id(parameter) in names]
+        if own:
+            tensors = tuple(names.pop(id(parameter)) for parameter in own)
+            found.append(Part(name or "(root)", tensors, sum(parameter.numel() for parameter in own)))
+    return found
+
+
+def _accumulate(into: dict[str, Tensor], new: Mapping[str, Tensor]) -> None:
+    for name, tensor in new.items():
+        into[name] = into[name] + tensor if name in into else tensor
+
+
+def _square(tensors: Mapping[str, Tensor], names: Sequence[str]) -> float:
+    """Squared norm of some of the tensors together."""
+    return float(np.sum([float(tensors[name].reshape(-1).dot(tensors[name].reshape(-1))) for name in names]))
