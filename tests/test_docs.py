@@ -1,6 +1,7 @@
 """Documentation under test: the README's sweep, commands and snippets run; the store page names every column."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 from orchestrator.cli import command
 from orchestrator.sweep import Sweep
 from trainables.gradients.support import RULES
+from trainables.instruments import CHOSEN
 from trainables.models import MODELS
 from trainables.records import SCHEMAS
 from trainables.spec import TrialSpec
@@ -87,6 +89,16 @@ def test_the_sweep_page_names_every_key_and_field():
 def test_the_estimator_page_has_a_row_for_every_supported_layer():
     page = (ROOT / "docs/estimators.md").read_text()
     assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == [kind.__name__ for kind in RULES]
+
+
+def test_the_instrument_page_has_a_row_for_every_instrument_with_its_quantities():
+    page = (ROOT / "docs/instruments.md").read_text()
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \|", page, re.MULTILINE))
+    assert list(rows) == list(CHOSEN)
+    for name, quantities in rows.items():
+        code = Path(import_module(CHOSEN[name].code.partition(":")[0]).__file__).read_text()
+        for quantity in re.findall(r"`([a-z0-9-]+)`", quantities):
+            assert f'"{quantity}"' in code, (name, quantity)
 
 
 def test_the_sweep_page_names_every_model():

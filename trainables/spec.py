@@ -189,6 +189,7 @@ class TrialSpec(Frozen):
             raise ValueError(f"measure.instruments names {', '.join(sorted(repeated))} more than once; keep one.")
         for instrument in self.measure.instruments:
             instrument.check(around)
+            self._check_size(instrument)
         needs = AGGREGATORS[self.aggregator.name].facts
         if self.mixes_examples and needs in ("rows", "norms"):
             raise ValueError(
@@ -202,6 +203,14 @@ class TrialSpec(Frozen):
                 f"measure.budget {self.measure.budget:g} leaves {self.probe_examples} examples for each of"
                 f" {self._probe_passes} passes of the probe; use at least {least:.3g}, or a thinner schedule."
             )
+
+    def _check_size(self, instrument: Choice) -> None:
+        """An instrument with a number of its own finds that many examples."""
+        facts, examples = INSTRUMENTS[instrument.name].facts, getattr(instrument, "examples", 0)
+        whole = self.dataset_facts.test if facts == "held-out" else self.probe_examples
+        if examples > whole:
+            what = "test examples" if facts == "held-out" else "examples of the probe"
+            raise ValueError(f"instrument {instrument.name}: examples {examples} is more than the {whole} {what}.")
 
     @property
     def dataset_facts(self) -> DatasetFacts:
@@ -232,7 +241,8 @@ class TrialSpec(Frozen):
         wanted = self.dataset_facts.train if probe.examples == "all" else probe.examples
         if self.measure.budget is None:
             return wanted
-        return min(wanted, int(self.measure.budget * self.total_steps * self.batch_size / self._probe_passes))
+        left = self.measure.budget * self.total_steps * self.batch_size - self._few_examples
+        return min(wanted, int(left / self._probe_passes))
 
     @property
     def probe_steps(self) -> frozenset[int]:
@@ -259,6 +269,20 @@ class TrialSpec(Frozen):
         again = [steps for name, steps in due.items() if INSTRUMENTS[name].facts == "dots"]
         once = self.probe_steps.union(*due.values())
         return len(probe.at) * (len(once) + len(frozenset().union(*again)))
+
+    @property
+    def _few_examples(self) -> int:
+        """Examples that instruments with a number of their own take in the whole trial: each held-out set, and at each
+        step the largest Gram matrix."""
+        probe, due = self.measure.probe, self.instrument_steps
+        chosen = {
+            one.name: (INSTRUMENTS[one.name].facts, getattr(one, "examples", 0)) for one in self.measure.instruments
+        }
+        held = sum(len(due[name]) * size for name, (facts, size) in chosen.items() if facts == "held-out")
+        grams = {name: size for name, (facts, size) in chosen.items() if facts == "gram"}
+        steps = frozenset().union(*(due[name] for name in grams))
+        pairs = len(steps) * max(grams.values(), default=0)
+        return len(probe.at) * (held + pairs) if probe else 0
 
     @property
     def tail_count(self) -> int | None:

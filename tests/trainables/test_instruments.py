@@ -125,8 +125,9 @@ EXPECTED = {
 def test_known_values(name, case):
     found = values(name, SETS[case])
     for key, expected in EXPECTED[name][case].items():
-        key = key if isinstance(key, tuple) else (key, None)
-        assert found[key] == (None if expected is None else pytest.approx(expected, abs=1e-12))
+        assert found[key if isinstance(key, tuple) else (key, None)] == (
+            None if expected is None else pytest.approx(expected, abs=1e-12)
+        )
 
 
 @pytest.mark.parametrize("name", CHOSEN)

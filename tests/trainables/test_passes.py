@@ -180,11 +180,16 @@ def test_states_come_back_when_a_pass_fails():
     model, x, _ = problem()
     state = copy.deepcopy(model.state_dict())
     other = {name: tensor + 1 for name, tensor in state.items()}
-    with pytest.raises(ZeroDivisionError), frozen_buffers(model), at_weights(model, other), evaluating(model):
-        assert not model.norm.training
-        assert torch.equal(model.norm.running_mean, other["norm.running_mean"])
-        model.train()(x)
-        raise ZeroDivisionError
+
+    def interrupted():
+        with frozen_buffers(model), at_weights(model, other), evaluating(model):
+            assert not model.norm.training
+            assert torch.equal(model.norm.running_mean, other["norm.running_mean"])
+            model.train()(x)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interrupted()
     assert all(torch.equal(state[name], tensor) for name, tensor in model.state_dict().items())
     assert model.norm.training
 

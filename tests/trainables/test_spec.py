@@ -152,6 +152,38 @@ MUST_REFUSE = {
     "unknown schedule": {"measure": {"evaluate": {"schedule": "often"}}},
     "empty schedule": {"measure": {"evaluate": {"schedule": []}}},
     "unknown engine": {"engine": "turbo"},
+    "unknown estimator": {"estimator": "batch"},
+    "groups of one": {"estimator": {"name": "grouped", "k": 1}},
+    "groups of nothing said": {"estimator": "grouped"},
+    "one group in a batch": {"estimator": {"name": "grouped", "k": 26}},
+    "one group in the probe": {
+        "estimator": {"name": "grouped", "k": 20},
+        "measure": {"online": None, "probe": {"examples": 39}},
+    },
+    "unknown instrument": {"measure": {"instruments": ["noise"]}},
+    "an instrument twice": {"measure": {"instruments": ["noise-scale", "noise-scale"]}},
+    "an instrument that is always on": {"measure": {"instruments": ["coherence"]}},
+    "an instrument without a probe": {"measure": {"probe": None, "instruments": ["noise-scale"]}},
+    "single examples of groups": {
+        "estimator": {"name": "grouped", "k": 5},
+        "measure": {"instruments": ["gradient-snr"]},
+    },
+    "more pairs than probed": {
+        "measure": {"probe": {"examples": 100}, "instruments": [{"name": "sign-stiffness", "examples": 101}]}
+    },
+    "a Gram matrix of thousands": {"measure": {"instruments": [{"name": "sign-stiffness", "examples": 513}]}},
+    "more held-out examples than there are": {"measure": {"instruments": ["held-out"]}},
+    "a budget of nothing": {"measure": {"budget": 0}},
+    "a budget that leaves no example": {"measure": {"budget": 1e-4}},
+    "nowhere in weight space": {"measure": {"probe": {"at": []}}},
+    "an average of one point": {"measure": {"probe": {"at": ["ema"], "ema_decay": 1}}},
+    "no steps at all": {"stop": {"max_steps": 0}},
+    "a target above one": {"stop": {"train_accuracy": 1.1}},
+    "a loss of zero": {"stop": {"train_loss": 0}},
+    "half precision": {"dtype": "bfloat16"},
+    "a compiled model": {"compile": True},
+    "unknown augmentation": {"augmentation": "mixup"},
+    "moves of features": {"dataset": "gaussian-clusters", "augmentation": "crop-flip"},
     "another version": {"version": 2},
 }
 
@@ -168,6 +200,41 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_all_known():
     message = caught.value.errors()[0]["msg"]
     assert "'median-of-3'" in message
     assert all(name in message for name in REGISTRIES["aggregator"])
+
+
+@pytest.mark.parametrize("content", [{"dtype": "bfloat16"}, {"compile": True}], ids=str)
+def test_what_is_refused_by_name_says_why(content):
+    with pytest.raises(ValidationError) as caught:
+        quick(**content)
+    assert "not measured" in caught.value.errors()[0]["msg"]
+
+
+def test_the_budget_caps_the_examples_of_the_probe():
+    measure = {"probe": {"examples": "all", "schedule": {"every": 14}}}
+    assert quick(measure=measure).probe_examples == 1400
+    spec = quick(measure={**measure, "budget": 0.1})
+    assert spec.total_steps * spec.batch_size == 2800
+    assert spec.probe_examples == 280 // 5
+    both = {**measure, "probe": {**measure["probe"], "at": ["raw", "ema"]}, "budget": 0.1}
+    assert quick(measure=both).probe_examples == 28
+    again = {**measure, "instruments": ["group-shares"], "budget": 0.1}
+    assert quick(measure=again).probe_examples == 28
+    few = {**measure, "instruments": [{"name": "held-out", "examples": 20}], "budget": 0.1}
+    assert quick(measure=few).probe_examples == (280 - 5 * 20) // 5
+
+
+def test_an_instrument_has_the_schedule_of_the_probe_or_its_own():
+    own = {"name": "gradient-snr", "schedule": {"every": 28}}
+    spec = quick(measure={"probe": {"schedule": {"every": 14}}, "instruments": ["noise-scale", own]})
+    assert spec.instrument_steps == {
+        "noise-scale": frozenset({0, 14, 28, 42, 56}),
+        "gradient-snr": frozenset({0, 28, 56}),
+    }
+
+
+def test_a_largest_number_of_steps_shortens_the_trial():
+    assert quick(stop={"max_steps": 30}).total_steps == 30
+    assert quick(stop={"max_steps": 300}).total_steps == 56
 
 
 def test_a_spec_cannot_be_changed():
