@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check format bench clean
+.PHONY: help install demo test test-all check format bench validation clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "gradient-coherence needs Python 3.11 or newer, given " + sys.version.split()[0] + "; pass PYTHON=/path/to/python3.11")'
@@ -38,6 +38,9 @@ format: install  ## format and fix what can be fixed
 bench: install  ## ratios of the engine to the plain step, beside the libraries
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/engine.py
+
+validation: install  ## hold every estimator against another on real data; rewrites docs/validation.md
+	$(BIN)/python -m benchmarks.validate
 
 clean:  ## remove the environment and caches; results/ stays
 	rm -rf .venv .ruff_cache .mypy_cache .hypothesis build *.egg-info
