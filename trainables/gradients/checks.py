@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.gradients.engine import Engine
+from trainables.gradients.passes import measured_mode, same_draws, untouched
 from trainables.gradients.support import UnsupportedModelError
 
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-9}
@@ -16,13 +17,28 @@ Norms = dict[str, dict[str, Tensor]]
 
 
 def check_independence(model: nn.Module, x: Tensor) -> None:
-    """Refuse a model in which one example's output depends on another: f(half a batch) must be half of f(batch)."""
+    """Refuse a model in which one example's output depends on another: f(half a batch) must be half of f(batch).
+
+    A model that draws (dropout) is compared in evaluation mode: half a batch would draw other masks.
+    """
     half = max(1, len(x) // 2)
-    with torch.no_grad():
+    with torch.no_grad(), measured_mode(model, _draws(model, x)):
         whole, part = model(x)[:half], model(x[:half])
     scale = whole.abs().max().clamp_min(1.0)
     if float((whole - part).abs().max() / scale) > TOLERANCE[whole.dtype]:
         raise UnsupportedModelError("the model's output for an example depends on the other examples of its batch.")
+
+
+def _draws(model: nn.Module, x: Tensor) -> bool:
+    """Whether a pass of the model, in the mode it is in, takes from torch's generators."""
+    with torch.no_grad(), same_draws(x.device):
+        before = _states(x.device)
+        model(x)
+        return any(not torch.equal(a, b) for a, b in zip(before, _states(x.device), strict=True))
+
+
+def _states(device: torch.device) -> list[Tensor]:
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
 
 
 def check_complete(engine: Engine, losses: Tensor, sums: dict[str, Tensor]) -> None:
@@ -30,16 +46,19 @@ def check_complete(engine: Engine, losses: Tensor, sums: dict[str, Tensor]) -> N
 
     sums: the engine's sums of per-example gradients; autograd's own gradient of the summed loss must agree.
     """
-    own = torch.autograd.grad(losses.sum(), list(engine.parameters.values()), retain_graph=True)
-    whole = sum(float(gradient.square().sum()) for gradient in own) ** 0.5
+    parameters = list(engine.parameters.values())
+    own = torch.autograd.grad(losses.sum(), parameters, retain_graph=True, allow_unused=True)
+    whole = sum(float(gradient.square().sum()) for gradient in own if gradient is not None) ** 0.5
     for (name, parameter), gradient in zip(engine.parameters.items(), own, strict=True):
+        if gradient is None:
+            raise UnsupportedModelError(f"no loss depends on parameter {name!r}; freeze it or use it.")
         difference, size = float((gradient - sums[name]).norm()), float(gradient.norm())
         rounding = 100 * torch.finfo(parameter.dtype).eps * whole
         noise = max(TOLERANCE[parameter.dtype] * max(size, float(sums[name].norm())), rounding)
         if difference > noise:
             raise UnsupportedModelError(
-                f"parameter {name!r} is used in a way the per-example rules do not see: its gradient and the sum of"
-                f" its examples' gradients differ by {difference:.3g} (norm {size:.3g})."
+                f"parameter {name!r} is used in a way that per-example gradients do not see: its gradient and the sum"
+                f" of its examples' gradients differ by {difference:.3g} (norm {size:.3g})."
             )
 
 
@@ -63,15 +82,22 @@ def check_alone(engine: Engine, norms: Norms, half: Norms, size: int) -> None:
 
 
 def check_model(engine: Engine, model: nn.Module, x: Tensor, losses_of: Callable[[Tensor], Tensor]) -> None:
-    """All checks on one batch. losses_of: outputs to losses [N]."""
-    check_independence(model, x)
-    size = max(1, len(x) // 2)
-    with engine.recording() as record:
-        losses = losses_of(model(x))
-    own_graph = losses_of(model(x))
-    record.differentiate(losses, mean_gradient=False)
-    check_complete(engine, own_graph, record.group_sums([slice(None)])[0].tensors)
-    with engine.recording() as masked:
-        losses = losses_of(model(x))
-    masked.differentiate(losses * (torch.arange(len(x), device=x.device) < size), mean_gradient=False)
-    check_alone(engine, record.square_norms(), masked.square_norms(), size)
+    """Plan the engine and make all checks, on one batch x [N, ...]. losses_of: outputs to losses [N].
+
+    Every pass is made from the same state of the generators, so that dropout masks agree; weights, buffers,
+    generators and modes are left as they were.
+    """
+    engine.plan(x)
+    with untouched(model, x.device), measured_mode(model, engine.eval_mode):
+        check_independence(model, x)
+        size = max(1, len(x) // 2)
+        with same_draws(x.device), engine.recording() as record:
+            losses = losses_of(model(x))
+        with same_draws(x.device):
+            own_graph = losses_of(model(x))
+        record.differentiate(losses, mean_gradient=False)
+        check_complete(engine, own_graph, record.row_sums().tensors)
+        with same_draws(x.device), engine.recording() as masked:
+            losses = losses_of(model(x))
+        masked.differentiate(losses * (torch.arange(len(x), device=x.device) < size), mean_gradient=False)
+        check_alone(engine, record.square_norms(), masked.square_norms(), size)

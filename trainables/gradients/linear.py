@@ -6,6 +6,8 @@ example (input [N, ..., I]) it is the sum over positions D_i^T X_i, D_i [T, O] a
 formed a few examples at a time.
 """
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor, nn
 
@@ -69,3 +71,20 @@ def rows(module: nn.Linear, name: str, x: Tensor, d: Tensor) -> Rows:
     if x.dim() == 2:
         return OuterRows(d, x) if name == "weight" else DenseRows(d)
     return DenseRows(_weight_rows(x, d) if name == "weight" else d.flatten(1, -2).sum(dim=1))
+
+
+def square_sums(x: Tensor, d: Tensor) -> dict[str, Tensor]:
+    """Sum over examples of the squared gradients on 2-D input, float64: sum_i (d_io x_ij)^2 = ((d^2)^T x^2)_oj."""
+    squares = d.double().square()
+    return {"weight": squares.t() @ x.double().square(), "bias": squares.sum(dim=0)}
+
+
+def gram(x: Tensor, d: Tensor, tensors: Collection[str]) -> Tensor:
+    """Dot products of the examples' gradients on 2-D input, [N, N], float64: (d d^T) * (x x^T + 1 for the bias)."""
+    x, d = x.double(), d.double()
+    factor = torch.zeros(len(x), len(x), dtype=torch.float64, device=x.device)
+    if "weight" in tensors:
+        factor += x @ x.t()
+    if "bias" in tensors:
+        factor += 1.0
+    return (d @ d.t()) * factor

@@ -1,4 +1,4 @@
-"""Which layers have a per-example rule, and the refusal of everything else by name."""
+"""Which layers have a per-example rule, and the refusal by name of what can never have a gradient per example."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -6,18 +6,24 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from trainables.gradients import conv1d, conv2d, embedding, group_norm, layer_norm, linear
+from trainables.gradients import batch_norm, conv1d, conv2d, embedding, group_norm, layer_norm, linear
 from trainables.gradients.types import Rows
+
+ROOT = "(root)"
+"""Name of the layer, or owner, that is the model itself."""
 
 
 class Rule(Protocol):
-    """What a layer type must answer: x is the layer's input, d the gradient of its output, [N, ...] both."""
+    """What a layer type must answer: x is the layer's input, d the gradient of its output, [N, ...] both.
+
+    A layer with a rule is linear in its parameters.
+    """
 
     def refusal(self, module: Any) -> str | None:
-        """Why a layer has no per-example rule, or None."""
+        """Why a layer has no per-example gradient, or None."""
 
     def input_refusal(self, x: Tensor) -> str | None:
-        """Why there is none for this input, or None."""
+        """Why there is no rule for this input, or None."""
 
     def square_norms(self, module: Any, x: Tensor, d: Tensor) -> dict[str, Tensor]:
         """Squared norm of each example's gradient, per tensor: [N], float64."""
@@ -36,9 +42,11 @@ RULES: dict[type[nn.Module], Rule] = {
     nn.GroupNorm: group_norm.RULE,
     nn.LayerNorm: layer_norm.RULE,
     nn.RMSNorm: layer_norm.RULE,
+    nn.BatchNorm1d: batch_norm.RULE,
+    nn.BatchNorm2d: batch_norm.RULE,
     nn.Embedding: embedding,
 }
-"""Exact layer type (no subclass) -> its rule."""
+"""Exact layer type (no subclass) -> its rule; those of batch normalisation hold in evaluation mode."""
 
 
 class UnsupportedModelError(ValueError):
@@ -47,53 +55,72 @@ class UnsupportedModelError(ValueError):
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer with trainable parameters: its name in the model, its rule, its parameters' local names."""
+    """A module that holds trainable parameters.
+
+    name: in the model (`ROOT` for the model itself); prefix: of its parameters' names; rule: None if `torch.func`
+    must do; tensors: its parameters' local names. A parameter shared by several modules belongs to the first.
+    """
 
     name: str
+    prefix: str
     module: nn.Module
-    rule: Rule
+    rule: Rule | None
     tensors: tuple[str, ...]
 
     def parameter(self, tensor: str) -> str:
         """Full name of a parameter in the model."""
-        return f"{self.name}.{tensor}" if self.name else tensor
+        return f"{self.prefix}{tensor}"
 
     @property
     def parameters(self) -> int:
         """Trainable scalars."""
         return sum(getattr(self.module, tensor).numel() for tensor in self.tensors)
 
-
-def _layer(name: str, module: nn.Module, tensors: tuple[str, ...]) -> Layer:
-    shown = f"layer {name or '(the model itself)'!r} ({type(module).__name__})"
-    rule = RULES.get(type(module))
-    if rule is None:
-        known = ", ".join(sorted(kind.__name__ for kind in RULES))
-        raise UnsupportedModelError(f"{shown} has parameters but no per-example rule. Supported layers: {known}.")
-    if reason := rule.refusal(module):
-        raise UnsupportedModelError(f"{shown} has no per-example rule for {reason}.")
-    return Layer(name, module, rule, tensors)
+    @property
+    def shown(self) -> str:
+        """Name and type, for messages."""
+        return f"layer {self.name!r} ({type(self.module).__name__})"
 
 
-def layers_of(model: nn.Module) -> list[Layer]:
-    """The layers of a model in registration order.
-
-    Raises UnsupportedModelError for a layer without a rule, a batch normalisation (it lets examples see
-    each other, with or without parameters) and a parameter shared by several layers.
-    """
-    found: list[Layer] = []
+def refuse_mixing(model: nn.Module, *, eval_mode: bool) -> None:
+    """Refuse by name a batch normalisation that uses the batch's own statistics, with or without parameters."""
     for name, module in model.named_modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        if not isinstance(module, nn.modules.batchnorm._BatchNorm):
+            continue
+        shown = f"layer {name or ROOT!r} ({type(module).__name__}) mixes the examples of a batch"
+        if not eval_mode:
             raise UnsupportedModelError(
-                f"layer {name!r} ({type(module).__name__}) mixes the examples of a batch: its examples have no"
-                " gradient of their own. Use a model without batch normalisation."
+                f"{shown}: its examples have no gradient of their own. Use estimator grouped or eval-mode, or a model"
+                " without batch normalisation."
             )
-        own = tuple(key for key, tensor in module.named_parameters(recurse=False) if tensor.requires_grad)
-        if own:
-            found.append(_layer(name, module, own))
-    uses = Counter(id(getattr(layer.module, tensor)) for layer in found for tensor in layer.tensors)
-    for layer in found:
-        for tensor in layer.tensors:
-            if uses[id(getattr(layer.module, tensor))] > 1:
-                raise UnsupportedModelError(f"parameter {layer.parameter(tensor)!r} is shared by several layers.")
+        if module.running_mean is None:
+            raise UnsupportedModelError(
+                f"{shown} in evaluation mode too, as track_running_stats=False; expected True for estimator"
+                " eval-mode. Use estimator grouped."
+            )
+
+
+def layers_of(model: nn.Module, *, eval_mode: bool = False) -> list[Layer]:
+    """The modules of a model that hold trainable parameters, in registration order; each parameter in the first.
+
+    Raises UnsupportedModelError for a batch normalisation without running statistics to use, and for a layer
+    whose options leave no per-example gradient.
+    """
+    refuse_mixing(model, eval_mode=eval_mode)
+    held = Counter(id(tensor) for module in model.modules() for _, tensor in module.named_parameters(recurse=False))
+    found: list[Layer] = []
+    seen: set[int] = set()
+    for name, module in model.named_modules():
+        own = {key: tensor for key, tensor in module.named_parameters(recurse=False) if tensor.requires_grad}
+        tensors = tuple(key for key, tensor in own.items() if id(tensor) not in seen)
+        seen |= {id(tensor) for tensor in own.values()}
+        if not tensors:
+            continue
+        rule = RULES.get(type(module))
+        if rule is not None and (reason := rule.refusal(module)):
+            raise UnsupportedModelError(
+                f"layer {name or ROOT!r} ({type(module).__name__}) has no per-example gradient for {reason}."
+            )
+        shared = any(held[id(own[key])] > 1 for key in tensors)
+        found.append(Layer(name or ROOT, f"{name}." if name else "", module, None if shared else rule, tensors))
     return found

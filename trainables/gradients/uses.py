@@ -1,52 +1,101 @@
-"""A layer used once or several times in a forward pass.
+"""The part made of one layer with a rule, used once or several times in a forward pass.
 
 The gradient of example i is the sum over the layer's uses u of its gradients g_iu. One use goes straight to the
 layer's rule; of several, rows are formed and added before norms are taken: ||sum_u g_iu||^2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 
-from trainables.gradients.linear import row_norms
+from trainables.gradients import linear
+from trainables.gradients.parts import Part, along
 from trainables.gradients.support import Layer
 from trainables.gradients.types import DenseRows, Rows
-
-ROW_BYTES = 16 * 2**20
-"""Added rows that exist at a time while norms are taken."""
 
 Pairs = Sequence[tuple[Tensor, Tensor]]
 """(input, output gradient), [N, ...] both, of each use of one layer."""
 
 
-def square_norms(layer: Layer, pairs: Pairs) -> dict[str, Tensor]:
-    """Squared norm of each example's gradient, per tensor: [N], float64."""
-    if len(pairs) == 1:
-        return layer.rule.square_norms(layer.module, *pairs[0])
-    return {tensor: _added_norms(layer, tensor, pairs) for tensor in layer.tensors}
+class RuledPart(Part):
+    """One layer through its rule."""
+
+    def __init__(self, layer: Layer, pairs: Pairs) -> None:
+        super().__init__([layer], len(pairs[0][0]))
+        assert layer.rule is not None
+        self._layer, self._rule, self._pairs = layer, layer.rule, pairs
+
+    @property
+    def _outer(self) -> bool:
+        """Whether every row is one outer product."""
+        return isinstance(self._layer.module, nn.Linear) and len(self._pairs) == 1 and self._pairs[0][0].dim() == 2
+
+    def block(self, part: slice) -> dict[str, Tensor]:
+        """Rows of a block of examples."""
+        pairs = [(x[part], d[part]) for x, d in self._pairs]
+        return {self._layer.parameter(tensor): self._rows(tensor, pairs).dense() for tensor in self._layer.tensors}
+
+    def square_norms(self) -> dict[str, Tensor]:
+        """Squared norm of each example's gradient: [N], float64."""
+        if len(self._pairs) > 1:
+            return super().square_norms()
+        return self._named(self._rule.square_norms(self._layer.module, *self._pairs[0]))
+
+    def sums(self, group: Tensor | slice) -> dict[str, Tensor]:
+        """Sum over a group of examples and all uses."""
+        return self._sums([(x[group], d[group]) for x, d in self._pairs])
+
+    def weighted(self, weights: Tensor) -> dict[str, Tensor]:
+        """A rule is linear in the output gradients, so these are weighted."""
+        return self._sums([(x, d * along(weights, d)) for x, d in self._pairs])
+
+    def rows(self, name: str, scale: float) -> Rows:
+        """Rows of one parameter; dense where there are several uses."""
+        pairs = self._pairs if scale == 1.0 else [(x, d * scale) for x, d in self._pairs]
+        return self._rows(name.removeprefix(self._layer.prefix), pairs)
+
+    def square_sums(self) -> dict[str, Tensor]:
+        """As in `Part`; of outer products without forming rows."""
+        if not self._outer:
+            return super().square_sums()
+        return self._named(linear.square_sums(*self._pairs[0]))
+
+    def dots(self, direction: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The layer is linear in its parameters: g_i . V = d_i . L(x_i; V), summed over uses."""
+        replaced = {name: torch.zeros_like(tensor) for name, tensor in self._layer.module.named_parameters()}
+        for tensor in self._layer.tensors:
+            replaced[tensor] = direction[self._layer.parameter(tensor)].to(replaced[tensor])
+        _without_padding(self._layer.module, replaced)
+        found = []
+        with torch.no_grad():
+            for x, d in self._pairs:
+                output: Tensor = functional_call(self._layer.module, replaced, (x,))
+                found.append((output.double() * d.double()).flatten(1).sum(dim=1))
+        return {self._layer.name: reduce(torch.add, found)}
+
+    def gram(self) -> dict[str, Tensor]:
+        """As in `Part`; of outer products without forming rows."""
+        if not self._outer:
+            return super().gram()
+        return {self._layer.name: linear.gram(*self._pairs[0], self._layer.tensors)}
+
+    def _named(self, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {self._layer.parameter(tensor): found[tensor] for tensor in self._layer.tensors}
+
+    def _sums(self, pairs: Pairs) -> dict[str, Tensor]:
+        found = [self._named(self._rule.sums(self._layer.module, x, d)) for x, d in pairs]
+        return {name: reduce(torch.add, [each[name] for each in found]) for name in found[0]}
+
+    def _rows(self, tensor: str, pairs: Pairs) -> Rows:
+        found = [self._rule.rows(self._layer.module, tensor, x, d) for x, d in pairs]
+        return found[0] if len(found) == 1 else DenseRows(reduce(torch.add, [each.dense() for each in found]))
 
 
-def _added_norms(layer: Layer, tensor: str, pairs: Pairs) -> Tensor:
-    parameter: Tensor = getattr(layer.module, tensor)
-    size = max(1, ROW_BYTES // (parameter.numel() * parameter.element_size()))
-    norms = []
-    for start in range(0, len(pairs[0][0]), size):
-        part = slice(start, start + size)
-        norms.append(row_norms(rows(layer, tensor, [(x[part], d[part]) for x, d in pairs]).dense()))
-    return torch.cat(norms)
-
-
-def sums(layer: Layer, pairs: Pairs, group: Tensor | slice) -> dict[str, Tensor]:
-    """Sum over a group of examples and all uses, per tensor, in the parameter's shape."""
-    found = [layer.rule.sums(layer.module, x[group], d[group]) for x, d in pairs]
-    if len(found) == 1:
-        return found[0]
-    return {tensor: reduce(torch.add, [each[tensor] for each in found]) for tensor in layer.tensors}
-
-
-def rows(layer: Layer, tensor: str, pairs: Pairs) -> Rows:
-    """Each example's gradient of one tensor; dense where there are several uses."""
-    found = [layer.rule.rows(layer.module, tensor, x, d) for x, d in pairs]
-    return found[0] if len(found) == 1 else DenseRows(reduce(torch.add, [each.dense() for each in found]))
+def _without_padding(module: nn.Module, replaced: dict[str, Tensor]) -> None:
+    """The padding token of a table is read but has no gradient."""
+    if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+        replaced["weight"] = replaced["weight"].clone()
+        replaced["weight"][module.padding_idx] = 0.0

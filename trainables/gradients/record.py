@@ -1,0 +1,222 @@
+"""What one recorded forward pass left behind, and the statistics of its per-example gradients.
+
+While recording, hooks keep each layer's input and the autograd edge of its output; the edge (not the tensor) stays
+right when an activation changes the output in place.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.utils._pytree import TreeSpec, tree_flatten
+
+from trainables.gradients.owners import OwnerCall, OwnerPart
+from trainables.gradients.parts import Part
+from trainables.gradients.plan import Layout, Owner, Plan
+from trainables.gradients.support import Layer, UnsupportedModelError
+from trainables.gradients.trace import edges_of, versions
+from trainables.gradients.types import Direction, Examples, GroupMeans, RowStream
+from trainables.gradients.uses import RuledPart
+
+
+@dataclass(frozen=True)
+class _Use:
+    """Of a layer or an owner: inputs and their versions, and the edges of the outputs."""
+
+    leaves: list[Any]
+    versions: list[int]
+    edges: dict[int, GradientEdge]
+    layout: Layout | None = None
+    spec: TreeSpec | None = None
+
+    def inputs(self) -> Iterator[Tensor]:
+        """The input tensors that are examples'."""
+        marks = self.layout.examples if self.layout else (True,)
+        return (leaf for leaf, mine in zip(self.leaves, marks, strict=True) if mine)
+
+    def changed(self) -> bool:
+        """Whether an input was changed in place since it was kept."""
+        return versions(self.leaves) != self.versions
+
+
+class Record(Examples):
+    """What one forward pass left behind; call `differentiate` once, then any of the rest.
+
+    Losses are per example and unreduced; every result is of the unscaled gradients g_i.
+    """
+
+    def __init__(self, plan: Plan, layers: Sequence[Layer], parameters: Mapping[str, Tensor]) -> None:
+        self._plan, self._layers, self._parameters = plan, layers, parameters
+        self._uses: dict[str, list[_Use]] = {layer.name: [] for layer in plan.ruled}
+        self._owned: dict[str, list[_Use]] = {owner.name: [] for owner in plan.owners}
+        self._pending: list[tuple[list[Any], TreeSpec, list[int], Layout]] = []
+        self._parts: list[Part] = []
+        self._norms: dict[str, dict[str, Tensor]] = {}
+        self._scale = 1.0
+
+    def keep(self, layer: Layer, x: Tensor, output: Tensor) -> None:
+        """Remember one use of a layer with a rule (called after its forward pass)."""
+        assert layer.rule is not None
+        if reason := layer.rule.input_refusal(x):
+            raise UnsupportedModelError(f"{layer.shown} has no per-example rule for {reason}.")
+        if output.requires_grad:
+            use = _Use([x.detach()], [x._version], {0: get_gradient_edge(output)})
+            self._uses[layer.name].append(use)
+
+    def begin(self, owner: Owner, args: Any, kwargs: Any) -> None:
+        """Remember the inputs of an owner (called before its forward pass)."""
+        leaves, spec = tree_flatten((args, kwargs))
+        made = len(self._owned[owner.name])
+        if not torch.is_grad_enabled():
+            layout = Layout((False,) * len(leaves), (False,) * len(leaves))
+        elif made >= len(owner.layouts) or len(owner.layouts[made].examples) != len(leaves):
+            raise UnsupportedModelError(
+                f"{owner.name!r} ({type(owner.module).__name__}) was called otherwise than at the first step; a model"
+                " measured by torch.func must make the same calls every time."
+            )
+        else:
+            layout = owner.layouts[made]
+        kept = [
+            (leaf.detach().clone() if copied else leaf.detach()) if isinstance(leaf, Tensor) else leaf
+            for leaf, copied in zip(leaves, layout.copied, strict=True)
+        ]
+        self._pending.append((kept, spec, versions(kept), layout))
+
+    def end(self, owner: Owner, output: Any) -> None:
+        """Remember the outputs of an owner (called after its forward pass)."""
+        leaves, spec, found, layout = self._pending.pop()
+        if edges := edges_of(tree_flatten(output)[0]):
+            self._owned[owner.name].append(_Use(leaves, found, edges, layout, spec))
+
+    def differentiate(self, losses: Tensor, *, mean_gradient: bool) -> Direction | None:
+        """Backpropagate the per-example losses [N].
+
+        mean_gradient: also return the gradient of the mean loss, by autograd's ordinary calls; without it
+        the weight gradients are not computed at all.
+        """
+        self._check_uses(len(losses))
+        uses = [use for each in (self._uses, self._owned) for made in each.values() for use in made]
+        names = list(self._parameters) if mean_gradient else []
+        edges = [edge for use in uses for edge in use.edges.values()]
+        wanted: Any = [*(self._parameters[name] for name in names), *edges]
+        self._scale = float(len(losses)) if mean_gradient else 1.0
+        loss = losses.mean() if mean_gradient else losses.sum()
+        gradients = torch.autograd.grad(loss, wanted, allow_unused=True)
+        for name, gradient in zip(names, gradients, strict=False):
+            if gradient is None:
+                raise UnsupportedModelError(f"no loss depends on parameter {name!r}; freeze it or use it.")
+        left = iter(gradients[len(names) :])
+        deltas = {id(use): {k: next(left) for k in use.edges} for use in uses}
+        self._parts = list(self._made(deltas, len(losses)))
+        return Direction(dict(zip(names, gradients, strict=False))) if mean_gradient else None
+
+    def _made(self, deltas: dict[int, dict[int, Tensor | None]], size: int) -> Iterator[Part]:
+        for layer in self._plan.ruled:
+            pairs = [(use.leaves[0], deltas[id(use)][0]) for use in self._uses[layer.name]]
+            reached = [(x, delta) for x, delta in pairs if delta is not None]
+            if not reached:
+                raise UnsupportedModelError(f"no loss depends on {layer.shown}; freeze it or use it.")
+            yield RuledPart(layer, reached)
+        for owner in self._plan.owners:
+            calls = []
+            for use in self._owned[owner.name]:
+                own = {k: delta for k, delta in deltas[id(use)].items() if delta is not None}
+                assert use.layout is not None
+                assert use.spec is not None
+                if own:
+                    calls.append(OwnerCall(use.layout, use.leaves, use.spec, own))
+            if not calls:
+                raise UnsupportedModelError(f"no loss depends on {owner.layers[0].shown}; freeze it or use it.")
+            yield OwnerPart(owner, calls, size)
+
+    def _check_uses(self, size: int) -> None:
+        shown = {layer.name: layer.shown for layer in self._plan.ruled}
+        for name, uses in [*self._uses.items(), *self._owned.items()]:
+            if not uses:
+                raise UnsupportedModelError(f"{shown.get(name, name)} has parameters but was not used.")
+            for use in uses:
+                if use.changed():
+                    raise UnsupportedModelError(
+                        f"the input of {shown.get(name, repr(name))} was changed in place after its use."
+                    )
+                for x in use.inputs():
+                    if len(x) != size:
+                        raise UnsupportedModelError(
+                            f"{shown.get(name, repr(name))} got input of shape {tuple(x.shape)} for {size} examples;"
+                            " the first axis must be that of the examples."
+                        )
+
+    def square_norms(self) -> dict[str, dict[str, Tensor]]:
+        """||g_i||^2 per layer and tensor: layer -> tensor -> [N], float64; computed once."""
+        if not self._norms:
+            found = {name: each * self._scale**2 for part in self._parts for name, each in part.square_norms().items()}
+            self._norms = {
+                layer.name: {tensor: found[layer.parameter(tensor)] for tensor in layer.tensors}
+                for layer in self._layers
+            }
+        return self._norms
+
+    def norms(self) -> Tensor:
+        """||g_i|| over all parameters: [N], float64."""
+        return torch.stack([q for layer in self.square_norms().values() for q in layer.values()]).sum(dim=0).sqrt()
+
+    def square_sums(self) -> dict[str, Tensor]:
+        """sum_i g_ij^2 per parameter name, in the parameter's shape, float64."""
+        found = {name: each * self._scale**2 for part in self._parts for name, each in part.square_sums().items()}
+        return {name: found[name] for name in self._parameters}
+
+    def dots(self, direction: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """g_i . V_layer per layer name: [N], float64. direction: V, a tensor per parameter name, in its shape.
+
+        Raises ValueError for a direction without one of the parameters, or in another shape.
+        """
+        for name, parameter in self._parameters.items():
+            if name not in direction or direction[name].shape != parameter.shape:
+                given = tuple(direction[name].shape) if name in direction else "nothing"
+                raise ValueError(f"direction: given {given} for {name!r}, expected shape {tuple(parameter.shape)}.")
+        found = {name: each * self._scale for part in self._parts for name, each in part.dots(direction).items()}
+        return {layer.name: found[layer.name] for layer in self._layers}
+
+    def gram(self) -> dict[str, Tensor]:
+        """g_i . g_j per layer name: [N, N], float64; rows exist in blocks of bounded size."""
+        found = {name: each * self._scale**2 for part in self._parts for name, each in part.gram().items()}
+        return {layer.name: found[layer.name] for layer in self._layers}
+
+    def weighted_sum(self, weights: Tensor) -> Direction:
+        """sum_i weights_i g_i, of weights [N]."""
+        found = {n: each for part in self._parts for n, each in part.weighted(weights * self._scale).items()}
+        return Direction({name: found[name] for name in self._parameters})
+
+    def group_sums(self, groups: Sequence[Tensor | slice]) -> list[Direction]:
+        """Sum of g_i over each group of examples (slices or index tensors)."""
+        sums: list[dict[str, Tensor]] = [{} for _ in groups]
+        for part in self._parts:
+            for total, group in zip(sums, groups, strict=True):
+                total |= {name: each * self._scale for name, each in part.sums(group).items()}
+        return [Direction({name: total[name] for name in self._parameters}) for total in sums]
+
+    def row_sums(self) -> Direction:
+        """Sum of g_i over all examples, through the rows of what is measured by `torch.func`."""
+        found = {name: each * self._scale for part in self._parts for name, each in part.row_sums().items()}
+        return Direction({name: found[name] for name in self._parameters})
+
+    def group_means(self, count: int, size: int) -> GroupMeans:
+        """Mean gradients of `count` consecutive groups of a batch of `size`, as equal as possible."""
+        bounds = [size * g // count for g in range(count + 1)]
+        groups = [slice(a, b) for a, b in pairwise(bounds)]
+        sums = self.group_sums(groups)
+        means = [
+            Direction({name: total / (group.stop - group.start) for name, total in direction.tensors.items()})
+            for direction, group in zip(sums, groups, strict=True)
+        ]
+        return GroupMeans(tuple(means))
+
+    def rows(self) -> RowStream:
+        """Per-example gradients, one parameter tensor at a time."""
+        where = {name: part for part in self._parts for name in part.parameters}
+        for name in self._parameters:
+            yield name, where[name].rows(name, self._scale)
