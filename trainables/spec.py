@@ -189,7 +189,6 @@ class TrialSpec(Frozen):
             raise ValueError(f"measure.instruments names {', '.join(sorted(repeated))} more than once; keep one.")
         for instrument in self.measure.instruments:
             instrument.check(around)
-            self._check_size(instrument)
         needs = AGGREGATORS[self.aggregator.name].facts
         if self.mixes_examples and needs in ("rows", "norms"):
             raise ValueError(
@@ -198,11 +197,13 @@ class TrialSpec(Frozen):
                 " mean, or norm: group."
             )
         if self.measure.budget is not None and self.measure.probe is not None and self.probe_examples < 2:
-            least = 2 * self._probe_passes / (self.total_steps * self.batch_size)
+            least = (2 * self._probe_passes + self._few_examples) / (self.total_steps * self.batch_size)
             raise ValueError(
-                f"measure.budget {self.measure.budget:g} leaves {self.probe_examples} examples for each of"
+                f"measure.budget {self.measure.budget:g} leaves fewer than 2 examples for each of"
                 f" {self._probe_passes} passes of the probe; use at least {least:.3g}, or a thinner schedule."
             )
+        for instrument in self.measure.instruments:
+            self._check_size(instrument)
 
     def _check_size(self, instrument: Choice) -> None:
         """An instrument with a number of its own finds that many examples."""

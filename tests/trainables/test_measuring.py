@@ -228,7 +228,7 @@ def test_examples_trained_and_measured_are_counted():
 
 def test_the_cost_stays_within_the_budget():
     measure = {
-        "probe": {"examples": "all", "at": ["raw", "ema"]},
+        "probe": {"examples": "all", "at": ["raw", "ema"], "schedule": {"every": 14}},
         "instruments": ["group-shares", ALL[6]],
         "budget": 0.5,
     }
