@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from analysis.drawing import step_axis
 from analysis.theme import BLUE, DPI, GREEN, GREY, ORANGE, PURPLE, RC, VERMILLION
@@ -125,7 +126,7 @@ def _averages(curves: dict[str, list[dict[str, list[Row]]]]) -> str:
 def picture(found: dict[str, Any], file: Path) -> None:
     """Four panels: online and probe, groups and examples, batch norm, raw and average."""
     with plt.rc_context(RC):
-        figure, axes = plt.subplots(2, 2, figsize=(10, 7.4), layout="constrained")
+        figure, axes = plt.subplots(2, 2, figsize=(10, 7.6), layout="constrained")
         _draw_online(axes[0, 0], found["curves"])
         _draw_grouped(axes[0, 1], found["grouped"])
         _draw_batch_norm(axes[1, 0], found["batch norm"])
@@ -153,7 +154,7 @@ def _draw_online(axes: Axes, curves: dict[str, list[dict[str, list[Row]]]]) -> N
                     linewidth=1.2,
                     label=f"{name}, {label}" if number == 0 else None,
                 )
-    axes.set_yscale("log")
+    _log(axes)
     step_axis(axes, 750)
     axes.set_ylabel("mean squared gradient norm")
     axes.set_title("Online against the probe (n = 3)")
@@ -172,9 +173,9 @@ def _draw_grouped(axes: Axes, pairs: dict[int, list[tuple[Row, Row]]]) -> None:
         )
     low, high = axes.get_xlim()
     axes.plot([low, high], [low, high], color=GREY, linewidth=0.8, label="equal")
-    axes.set_xlabel("m-coherence, single examples")
-    axes.set_ylabel("m-coherence, groups, corrected")
-    axes.set_title("Groups against single examples (m = 2,000)")
+    axes.set_xlabel("m-coherence of 2,000, single examples")
+    axes.set_ylabel("m-coherence of 2,000, groups of k, corrected")
+    axes.set_title("Groups against single examples (n = 3)")
     axes.legend()
 
 
@@ -183,7 +184,7 @@ def _draw_batch_norm(axes: Axes, curves: dict[str, Curve]) -> None:
         axes.plot(
             list(curve), [windowed_one(row, 500) for row in curve.values()], marker=marker, color=colour, label=name
         )
-    axes.set_yscale("log")
+    _log(axes)
     step_axis(axes, max(next(iter(curves.values()))))
     axes.axhline(1, color=GREY, linewidth=0.8)
     axes.set_ylabel("m-coherence at m = 500")
@@ -204,12 +205,19 @@ def _draw_averages(axes: Axes, curves: dict[str, list[dict[str, list[Row]]]]) ->
                     linewidth=1.2,
                     label=f"{name}, {label}" if number == 0 else None,
                 )
-    axes.set_yscale("log")
+    _log(axes)
     step_axis(axes, 750)
     axes.axhline(1, color=GREY, linewidth=0.8)
     axes.set_ylabel("m-coherence (m = 4,000)")
     axes.set_title("Raw weights against their average (n = 3)")
     axes.legend()
+
+
+def _log(axes: Axes) -> None:
+    """Logarithmic y axis with plain numbers."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _mean_square(rows: Sequence[Row]) -> float:
