@@ -28,6 +28,7 @@ TINY = {
     "vgg13-bn": {"width": 2},
     "resnet18": {"width": 4},
     "resnet50": {"width": 4},
+    "torchvision": {"model": "squeezenet1_1"},
     "vit": {"dim": 8, "depth": 2, "heads": 2},
 }
 """Parameters that make a model cheap to check against a loop; a model not named here is taken as it is."""
@@ -38,6 +39,7 @@ CHOICES = {name: {"name": name, **TINY.get(name, {})} for name in MODELS} | {
     "resnet18 imagenet": {"name": "resnet18", "width": 4, "stem": "imagenet"},
     "resnet18 batch": {"name": "resnet18", "width": 4, "norm": "batch"},
     "resnet50 batch": {"name": "resnet50", "width": 4, "norm": "batch", "stem": "imagenet"},
+    "torchvision batch": {"name": "torchvision", "model": "shufflenet_v2_x0_5"},
 }
 SIZE, OUTPUTS = 4, 3
 
@@ -53,9 +55,9 @@ def around(shape: tuple[int, ...], batch_size: int = SIZE) -> Surroundings:
 
 
 def smallest(case: str) -> tuple[int, ...]:
-    """Two channels of the smallest height that the model takes, and a width that differs where it may."""
+    """Two channels, or three, of the smallest height that the model takes, and a width that differs where it may."""
     least = getattr(chosen(case), "least", 0) or 8
-    return (2, least, least + (4 if least < 32 else 0))
+    return (3 if case.startswith("torchvision") else 2, least, least + (4 if least < 32 else 0))
 
 
 def build(case: str, seed: int = 0, shape: tuple[int, ...] | None = None) -> tuple[nn.Module, torch.Tensor]:
@@ -175,6 +177,15 @@ def test_the_page_of_models_is_the_registrys():
     assert (Path(__file__).parents[2] / "docs/models.md").read_text() == page()
 
 
+def test_batch_norm_is_accepted_where_it_can_be_measured():
+    model = {"name": "resnet18", "norm": "batch"}
+    for estimator in ({"name": "grouped", "k": 10}, "eval-mode"):
+        spec = quick(model=model, estimator=estimator, aggregator="median-of-3", batch_size=60)
+        assert spec.mixes_examples
+    with pytest.raises(ValidationError, match="norm: group"):
+        quick(model=model, estimator="eval-mode", aggregator={"name": "winsorized", "level": 4})
+
+
 MUST_REFUSE = {
     "batch normalisation, one example a unit": ({"name": "resnet18", "norm": "batch"}, "grouped"),
     "another normalisation": ({"name": "resnet18", "norm": "layer"}, "'group' or 'batch'"),
@@ -184,6 +195,7 @@ MUST_REFUSE = {
     "dropping everything": ({"name": "alexnet", "dropout": 1.0}, "less than 1"),
     "vgg13 on 8 x 8": ({"name": "vgg13"}, "16 x 16"),
     "inception on 8 x 8": ("inception-v3", "75 x 75"),
+    "a misspelt network of torchvision": ({"name": "torchvision", "model": "resnet19"}, "'resnet18'"),
     "patches that do not tile": ({"name": "vit", "patch": 3}, "multiples of patch 3"),
     "a single patch": ({"name": "vit", "patch": 8}, "16 x 16"),
     "heads that do not divide": ({"name": "vit", "dim": 10, "heads": 4}, "not a multiple of heads 4"),

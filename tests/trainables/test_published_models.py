@@ -1,6 +1,7 @@
 """Networks that have a published implementation: equal to torchvision's when its weights are copied over."""
 
 from functools import partial
+from typing import get_args
 
 import pytest
 import torch
@@ -9,7 +10,8 @@ from torch import nn
 
 from tests.trainables.noise import far, quiet
 from trainables.models import MODELS
-from trainables.registry import load
+from trainables.models.choices import BatchNorm, Independent, Torchvision
+from trainables.registry import Surroundings, load
 
 SIZE = 4
 
@@ -88,3 +90,19 @@ def test_dropout_of_the_imagenet_stem_is_the_original_one_unless_said():
     assert found(stem="imagenet", dropout=0.1) == [0.1, 0.1]
     assert found(stem="imagenet", dropout=0.0) == found() == []
     assert found(dropout=0.1) == [0.1, 0.1]
+
+
+@pytest.mark.parametrize("name", [*get_args(Independent), *get_args(BatchNorm)])
+def test_networks_of_torchvision_take_their_smallest_image_and_have_the_normalisation_they_say(name):
+    choice = Torchvision(name="torchvision", model=name)
+    with torch.device("meta"):
+        model = load(MODELS["torchvision"])(choice, (3, choice.least, choice.least), 10)
+        assert model(torch.zeros(2, 3, choice.least, choice.least)).shape == (2, 10)
+    batch_norm = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+    assert choice.mixes_examples is batch_norm
+
+
+def test_networks_of_torchvision_take_colour_images_alone():
+    grey = Surroundings(SIZE, "made-up", (1, 64, 64), epochs=1, has_momentum=False)
+    with pytest.raises(ValueError, match="3 channels; 'made-up' has 1"):
+        Torchvision(name="torchvision", model="vgg11").check(grey)

@@ -1,14 +1,9 @@
 """Models by name: parameters and code; torch is imported only when one is built."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
-
-from trainables.registry import Choice, Entry, Integer, Real, Surroundings, with_plugins
-
-Count = Annotated[Integer, Field(ge=1)]
-Probability = Annotated[Real, Field(ge=0.0, lt=1.0)]
+from trainables.models import choices
+from trainables.registry import Entry, with_plugins
 
 
 @dataclass(frozen=True)
@@ -18,251 +13,45 @@ class ModelFacts:
     source: str
 
 
-class Network(Choice):
-    """Parameters of a model, and two facts that are known without building it."""
-
-    @property
-    def least(self) -> int:
-        """Smallest height and width of an image [channels, height, width]; 0: any input will do."""
-        return 0
-
-    @property
-    def mixes_examples(self) -> bool:
-        """Whether the outputs of one example depend on the others of its batch in training mode (batch norm)."""
-        return False
-
-    def check(self, around: Surroundings) -> None:
-        """Refuse too small images, anything but images where they are needed, and batch norm of a single example."""
-        shape = around.shape
-        if self.least and (len(shape) != 3 or min(shape[1:]) < self.least):
-            size = " x ".join(str(n) for n in shape)
-            instead = "mlp" if len(shape) != 3 or min(shape[1:]) < 8 else "resnet18 or mlp"
-            raise ValueError(
-                f"{self.name} needs images of at least {self.least} x {self.least}; {around.dataset!r} has {size}."
-                f" Use {instead}."
-            )
-        if self.mixes_examples and around.batch_size < 2:
-            raise ValueError(
-                f"{self.name} has batch normalisation, which needs two examples in a batch; batch_size is"
-                f" {around.batch_size}. Use at least 2."
-            )
-
-
-class Mlp(Network):
-    """Fully connected ReLU network on the flattened input; `widths: []` is a linear model."""
-
-    name: Literal["mlp"]
-    widths: tuple[Count, ...] = (128, 128)
-    bias: bool = True
-
-
-class LeNet(Network):
-    """LeNet-5 with ReLU and max pooling: 5x5x6 and 5x5x16 convolutions, then 120-84-classes."""
-
-    name: Literal["lenet"]
-
-    @property
-    def least(self) -> int:
-        """Something is left after two poolings."""
-        return 12
-
-
-class Cnn16(Network):
-    """Three 3x3 convolutions of stride 2 with 16, 32 and 64 channels, then 128 units; ReLU."""
-
-    name: Literal["cnn16"]
-
-    @property
-    def least(self) -> int:
-        """One position is left after three strides."""
-        return 8
-
-
-class AlexNet(Network):
-    """AlexNet: five convolutions with w, 3w, 6w, 4w, 4w channels, and two hidden layers.
-
-    stem `cifar`: for small images, stride 1 and three 2x2 poolings, hidden layers of 16w units; `imagenet`: the
-    single-column network for 224 x 224, an 11x11 convolution of stride 4, 3x3 poolings, hidden layers of 64w units.
-    dropout: before each hidden layer; left out, 0.5 with the stem `imagenet` and none with `cifar`.
-    """
-
-    name: Literal["alexnet"]
-    width: Count = 64
-    stem: Literal["cifar", "imagenet"] = "cifar"
-    dropout: Probability | None = None
-
-    @property
-    def least(self) -> int:
-        """Something is left after three poolings."""
-        return 8 if self.stem == "cifar" else 63
-
-
-class Vgg13(Network):
-    """VGG-13 without normalisation, for small images: ten convolutions with w to 8w channels, mean over positions."""
-
-    name: Literal["vgg13"]
-    width: Count = 64
-
-    @property
-    def least(self) -> int:
-        """Something is left after four poolings."""
-        return 16
-
-
-class Vgg13Bn(Network):
-    """VGG-13 with batch normalisation after each convolution, else as `vgg13`."""
-
-    name: Literal["vgg13-bn"]
-    width: Count = 64
-
-    @property
-    def least(self) -> int:
-        """Something is left after four poolings."""
-        return 16
-
-    @property
-    def mixes_examples(self) -> bool:
-        """Always."""
-        return True
-
-
-class ResNet(Network):
-    """What residual networks share: w to 8w channels.
-
-    stem `cifar`: 3x3 convolution; `imagenet`: 7x7 convolution of stride 2 and max pooling.
-    norm `group`: examples stay independent; `batch`: as published, measured by estimator grouped or eval-mode.
-    """
-
-    width: Annotated[Integer, Field(ge=4, multiple_of=4)] = 64
-    stem: Literal["cifar", "imagenet"] = "cifar"
-    norm: Literal["group", "batch"] = "group"
-
-    @property
-    def least(self) -> int:
-        """One position is left after all strides with the stem `imagenet`."""
-        return 8 if self.stem == "cifar" else 32
-
-    @property
-    def mixes_examples(self) -> bool:
-        """With batch normalisation."""
-        return self.norm == "batch"
-
-
-class ResNet18(ResNet):
-    """ResNet-18: blocks of two 3x3 convolutions; w to 8w channels.
-
-    stem `cifar`: 3x3 convolution; `imagenet`: 7x7 convolution of stride 2 and max pooling.
-    norm `group`: examples stay independent; `batch`: as published, measured by estimator grouped or eval-mode.
-    """
-
-    name: Literal["resnet18"]
-
-
-class ResNet50(ResNet):
-    """ResNet-50: bottleneck blocks, which put out 4w to 32w channels; parameters as of `resnet18`."""
-
-    name: Literal["resnet50"]
-
-
-class InceptionV3(Network):
-    """Inception-V3 of torchvision without auxiliary outputs: batch normalisation, dropout before the last layer."""
-
-    name: Literal["inception-v3"]
-    dropout: Probability = 0.5
-
-    @property
-    def least(self) -> int:
-        """One position is left after all strides."""
-        return 75
-
-    @property
-    def mixes_examples(self) -> bool:
-        """Always."""
-        return True
-
-
-class EfficientNetB0(Network):
-    """EfficientNet-B0 of torchvision: batch normalisation.
-
-    dropout: before the last layer. stochastic_depth: probability to skip the last residual block; of earlier ones
-    in proportion to their place.
-    """
-
-    name: Literal["efficientnet-b0"]
-    dropout: Probability = 0.2
-    stochastic_depth: Probability = 0.2
-
-    @property
-    def least(self) -> int:
-        """One position is left after five strides."""
-        return 32
-
-    @property
-    def mixes_examples(self) -> bool:
-        """Always."""
-        return True
-
-
-class Vit(Network):
-    """Vision transformer for small images: patch x patch pixels a token, `dim` numbers a token, mean pooling."""
-
-    name: Literal["vit"]
-    patch: Count = 4
-    dim: Count = 64
-    depth: Count = 4
-    heads: Count = 4
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> Self:
-        if self.dim % self.heads:
-            raise ValueError(f"dim {self.dim} is not a multiple of heads {self.heads}.")
-        return self
-
-    @property
-    def least(self) -> int:
-        """Two patches a side."""
-        return 2 * self.patch
-
-    def check(self, around: Surroundings) -> None:
-        """Needs images that patches tile, with at least two patches a side."""
-        super().check(around)
-        if around.shape[1] % self.patch or around.shape[2] % self.patch:
-            size = " x ".join(str(n) for n in around.shape)
-            raise ValueError(
-                f"vit needs height and width in multiples of patch {self.patch}; {around.dataset!r} has {size}."
-            )
-
-
-def _entry(params: type[Network], code: str, summary: str, source: str) -> Entry:
+def _entry(params: type[choices.Network], code: str, summary: str, source: str) -> Entry:
     return Entry(params, f"trainables.models.{code}", summary, ModelFacts(source))
 
 
 MODELS: dict[str, Entry] = with_plugins(
     "models",
     {
-        "mlp": _entry(Mlp, "mlp:build", "fully connected ReLU network", "no single paper"),
-        "lenet": _entry(LeNet, "lenet:build", "LeNet-5 with ReLU and max pooling", "LeCun et al. 1998"),
-        "cnn16": _entry(Cnn16, "cnn16:build", "three strided convolutions, 128 units", "no single paper"),
+        "mlp": _entry(choices.Mlp, "mlp:build", "fully connected ReLU network", "no single paper"),
+        "lenet": _entry(choices.LeNet, "lenet:build", "LeNet-5 with ReLU and max pooling", "LeCun et al. 1998"),
+        "cnn16": _entry(choices.Cnn16, "cnn16:build", "three strided convolutions, 128 units", "no single paper"),
         "alexnet": _entry(
-            AlexNet,
+            choices.AlexNet,
             "alexnet:build",
             "AlexNet, for small images or as on ImageNet",
             "Krizhevsky et al. 2012, Krizhevsky 2014",
         ),
         "vgg13": _entry(
-            Vgg13, "vgg:build", "VGG-13 without normalisation, for small images", "Simonyan and Zisserman 2015"
+            choices.Vgg13, "vgg:build", "VGG-13 without normalisation, for small images", "Simonyan and Zisserman 2015"
         ),
         "vgg13-bn": _entry(
-            Vgg13Bn, "vgg:build", "VGG-13 with batch normalisation, for small images", "Simonyan and Zisserman 2015"
+            choices.Vgg13Bn,
+            "vgg:build",
+            "VGG-13 with batch normalisation, for small images",
+            "Simonyan and Zisserman 2015",
         ),
-        "resnet18": _entry(ResNet18, "resnet:build_18", "ResNet-18 with group or batch norm", "He et al. 2016"),
-        "resnet50": _entry(ResNet50, "resnet:build_50", "ResNet-50 with group or batch norm", "He et al. 2016"),
+        "resnet18": _entry(choices.ResNet18, "resnet:build_18", "ResNet-18 with group or batch norm", "He et al. 2016"),
+        "resnet50": _entry(choices.ResNet50, "resnet:build_50", "ResNet-50 with group or batch norm", "He et al. 2016"),
         "inception-v3": _entry(
-            InceptionV3, "inception_v3:build", "Inception-V3 of torchvision, batch norm", "Szegedy et al. 2016"
+            choices.InceptionV3, "inception_v3:build", "Inception-V3 of torchvision, batch norm", "Szegedy et al. 2016"
         ),
         "efficientnet-b0": _entry(
-            EfficientNetB0, "efficientnet_b0:build", "EfficientNet-B0 of torchvision, batch norm", "Tan and Le 2019"
+            choices.EfficientNetB0,
+            "efficientnet_b0:build",
+            "EfficientNet-B0 of torchvision, batch norm",
+            "Tan and Le 2019",
         ),
-        "vit": _entry(Vit, "vit:build", "vision transformer for small images", "Dosovitskiy et al. 2021"),
+        "torchvision": _entry(
+            choices.Torchvision, "from_torchvision:build", "a network of torchvision by its name there", "torchvision"
+        ),
+        "vit": _entry(choices.Vit, "vit:build", "vision transformer for small images", "Dosovitskiy et al. 2021"),
     },
 )

@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from trainables.models import AlexNet
+from trainables.models.choices import AlexNet
 
 POOLED = (1, 2, 5)
 """Convolutions followed by max pooling."""

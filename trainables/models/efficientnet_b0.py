@@ -3,7 +3,7 @@
 from torch import nn
 from torchvision.models import efficientnet_b0
 
-from trainables.models import EfficientNetB0
+from trainables.models.choices import EfficientNetB0
 
 
 def build(choice: EfficientNetB0, shape: tuple[int, ...], outputs: int) -> nn.Module:

@@ -3,7 +3,7 @@
 from torch import nn
 from torchvision.models import Inception3
 
-from trainables.models import InceptionV3
+from trainables.models.choices import InceptionV3
 
 
 def build(choice: InceptionV3, shape: tuple[int, ...], outputs: int) -> nn.Module:

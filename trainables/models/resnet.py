@@ -11,7 +11,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.models import ResNet, ResNet18, ResNet50
+from trainables.models.choices import ResNet, ResNet18, ResNet50
 
 Norm = Callable[[int], nn.Module]
 """Channels -> normalisation of [N, C, H, W]."""

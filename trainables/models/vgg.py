@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from trainables.models import Vgg13, Vgg13Bn
+from trainables.models.choices import Vgg13, Vgg13Bn
 
 
 def build(choice: Vgg13 | Vgg13Bn, shape: tuple[int, ...], outputs: int) -> nn.Module:
