@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check format bench validation clean
+.PHONY: help install demo test test-all check format models bench validation clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ check: install  ## format, lint, types, import contracts
 format: install  ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+models: install  ## write docs/models.md from the registry of models
+	$(BIN)/python -m trainables.models.table > docs/models.md
 
 bench: install  ## ratios of the engine to the plain step, beside the libraries
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

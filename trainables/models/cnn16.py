@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from trainables.models import Cnn16
+from trainables.models.choices import Cnn16
 
 
 def build(choice: Cnn16, shape: tuple[int, ...], outputs: int) -> nn.Module:

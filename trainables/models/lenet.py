@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from trainables.models import LeNet
+from trainables.models.choices import LeNet
 
 
 def build(choice: LeNet, shape: tuple[int, ...], outputs: int) -> nn.Module:

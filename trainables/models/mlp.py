@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from trainables.models import Mlp
+from trainables.models.choices import Mlp
 
 
 def build(choice: Mlp, shape: tuple[int, ...], outputs: int) -> nn.Module:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.models import Vit
+from trainables.models.choices import Vit
 
 
 class Block(nn.Module):
