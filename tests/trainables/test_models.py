@@ -17,6 +17,7 @@ from trainables.gradients.checks import check_model
 from trainables.gradients.engine import Engine
 from trainables.models import MODELS
 from trainables.models.table import page
+from trainables.passes import ExampleUnits, GroupedUnits
 from trainables.registry import Surroundings, load
 from trainables.sink import ListSink
 from trainables.trial import run_trial
@@ -149,6 +150,42 @@ def test_statistics_of_the_engine_equal_a_loop_over_examples(case):
     check_model(engine, model, x, lambda outputs: CE(outputs, Y))
 
 
+LARGE = ("inception-v3", "efficientnet-b0")
+BY_LOOPS = [pytest.param(case, marks=pytest.mark.slow) if case in LARGE else case for case in CHOICES]
+
+
+@pytest.mark.parametrize("case", BY_LOOPS)
+def test_evaluation_mode_statistics_equal_a_loop_over_examples(case):
+    model, x = build(case)
+    for _ in range(3):
+        model(x)  # running statistics that are about those of the batch
+    oracle = reference.flat(reference.per_example_gradients(copy.deepcopy(model).eval(), CE, x, Y))
+    engine = Engine(model, eval_mode=True)
+    units = ExampleUnits(model, CE, engine, eval_mode=True)
+    with units.mode():
+        engine.plan(x)
+    found = units.statistics(x, Y)["*"]
+    assert found.q == pytest.approx(float(oracle.square().sum()), rel=1e-8)
+    assert found.s2 == pytest.approx(float(oracle.sum(0).square().sum()), rel=1e-8)
+
+
+@pytest.mark.parametrize("case", BY_LOOPS)
+def test_grouped_statistics_equal_a_loop_over_groups(case):
+    model, x = build(case)
+    model = quiet(model)
+    rows = []
+    for group in (slice(0, 2), slice(2, 4)):
+        twin = copy.deepcopy(model)
+        CE(twin(x[group]), Y[group]).mean().backward()
+        rows.append(torch.cat([parameter.grad.flatten() for parameter in twin.parameters()]))
+    state = copy.deepcopy(model.state_dict())
+    found, w = GroupedUnits(model, CE, 2).statistics(x, Y)["*"], torch.stack(rows)
+    assert (found.n, found.k) == (2, 2)
+    assert found.q == pytest.approx(float(w.square().sum()), rel=1e-8)
+    assert found.s2 == pytest.approx(float(w.sum(0).square().sum()), rel=1e-8)
+    assert all(torch.equal(state[name], tensor) for name, tensor in model.state_dict().items())
+
+
 @pytest.mark.parametrize("case", CHOICES)
 def test_images_of_the_usual_sizes_are_accepted(case):
     for shape in ((1, 28, 28), (3, 32, 32)):
@@ -218,7 +255,7 @@ def test_measuring_changes_no_weight(model):
     torch.set_num_threads(1)
     off = quick(model=model, measure={"online": None, "probe": None})
     measured, plain = (build_setting(spec, "cpu") for spec in (quick(model=model), off))
-    measured.probe_rows()
+    measured.watch.rows(0)
     for step in range(2):
         measured.train_step(step)
         plain.train_step(step)
