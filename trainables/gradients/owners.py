@@ -40,8 +40,7 @@ class OwnerCall:
     def arguments(self, mapped: Sequence[Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments with other examples in place of the call's own."""
         left = iter(mapped)
-        marks = zip(self.leaves, self.layout.examples, self.layout.copied, strict=True)
-        leaves = [next(left) if mine else leaf for leaf, mine, _ in marks]
+        leaves = [next(left) if mine else leaf for leaf, mine in zip(self.leaves, self.layout.examples, strict=True)]
         copied = [leaf.clone() if copy else leaf for leaf, copy in zip(leaves, self.layout.copied, strict=True)]
         args, kwargs = tree_unflatten(copied, self.spec)
         return args, kwargs
@@ -113,7 +112,7 @@ class OwnerPart(Part):
                 outputs = tree_flatten(functional_call(module, {**buffers, **given}, *call.arguments(mapped)))[0]
                 return {o: outputs[o] for o in deltas}
 
-            _, pull = vjp(run, {name: self.parameters[name].detach() for name in names})
+            pull = vjp(run, {name: self.parameters[name].detach() for name in names})[1]
             pulled: dict[str, Tensor] = pull(dict(deltas))[0]
             return pulled
 
@@ -129,10 +128,10 @@ class OwnerPart(Part):
             raise
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             shown = ", ".join(repr(layer.name) for layer in self.layers)
-            said = str(error).strip().partition("\n")[0]
+            said = str(error).strip().partition("\n")[0].rstrip(".")
             raise UnsupportedModelError(
                 f"layer {shown}: torch.func cannot run {self._owner.name!r} ({type(self._owner.module).__name__}) on"
-                f" one example at a time: {said} Use layers that have a rule there."
+                f" one example at a time: {said}. Use layers that have a rule there."
             ) from error
 
 
