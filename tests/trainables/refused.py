@@ -65,15 +65,15 @@ def _branch(net: Any, x: Tensor) -> Tensor:
 
 
 def _drop(net: Any, x: Tensor) -> Tensor:
-    return net.fc(functional.dropout(x.flatten(1), 0.5) * net.gain)
+    return net.fc(functional.dropout(x.flatten(1), 0.5, net.training) * net.gain)
+
+
+def _always_drop(net: Any, x: Tensor) -> Tensor:
+    return net.fc(functional.dropout(x.flatten(1), 0.5))
 
 
 def _hide(net: Any, x: Tensor) -> Tensor:
     return net.fc(Hidden.apply(x.flatten(1), net.gain))
-
-
-def _swap(net: Any, x: Tensor) -> Tensor:
-    return net.fc((x[:, 0].transpose(0, 1) * net.gain).transpose(0, 1).flatten(1)[:, :12])
 
 
 def _gained(forward: Callable[[Any, Tensor], Tensor], *inner: nn.Module) -> nn.Module:
@@ -151,12 +151,15 @@ REFUSED: dict[str, Refused] = {
         "(0.1)",
     ),
     "functional dropout in a module that is run again": Refused(
-        "its masks would be drawn anew", lambda: _gained(_drop), "random"
+        "its masks would be drawn anew", lambda: _gained(_drop), "random operation"
+    ),
+    "dropout in evaluation mode": Refused(
+        "batches of it cannot be compared", lambda: Net(_always_drop, fc=nn.Linear(12, 4)), "in evaluation mode too"
     ),
     "recurrence": Refused(
         "torch.func cannot map its operation", lambda: Net(_recur, cell=nn.LSTM(3, 4, batch_first=True)), "(Net)"
     ),
-    "control flow on values": Refused("torch.func cannot follow it", lambda: _gained(_branch), "'gain'"),
+    "control flow on values": Refused("torch.func cannot follow it", lambda: _gained(_branch), "control flow"),
     "plain autograd function": Refused("torch.func cannot map it", lambda: _gained(_hide), "setup_context"),
     "examples on the second axis of the model": Refused(
         "the model's own outputs do not begin with the axis of examples",

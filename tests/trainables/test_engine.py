@@ -117,6 +117,46 @@ def test_square_sums_dots_and_gram_matrices_equal_a_loop_over_examples(name, mea
         torch.testing.assert_close(gram[layer.name], flat @ flat.t(), rtol=rel, atol=rel * scale**2)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_squares_dots_and_gram_matrices_obey_their_laws(name):
+    engine, record, _ = recorded(CASES[name], torch.float64, mean_gradient=True)
+    total, gram, norms = record.row_sums().tensors, record.gram(), record.square_norms()
+    dots, squares = record.dots(total), record.square_sums()
+    for layer in engine.layers:
+        own = sum(norms[layer.name].values())
+        noise = 1e-10 * float(own.sum())
+        torch.testing.assert_close(gram[layer.name].diagonal(), own, rtol=1e-10, atol=0)
+        torch.testing.assert_close(gram[layer.name].sum(1), dots[layer.name], rtol=1e-10, atol=noise)
+        q = sum(float(squares[layer.parameter(tensor)].sum()) for tensor in layer.tensors)
+        assert q == pytest.approx(float(own.sum()), rel=1e-10)
+
+
+@pytest.mark.parametrize("name", ["batch norm 1d", "batch norm inside", "dropout"])
+def test_the_mode_of_the_model_after_the_pass_changes_nothing(name):
+    case = CASES[name]
+    engine, record, mean = recorded(case, torch.float64, mean_gradient=True)
+    before = copy.deepcopy(engine.model.state_dict())
+    engine.model.train(case.eval_mode)
+    _, expected, _ = recorded(case, torch.float64, mean_gradient=True)
+    for one, other in (
+        (record.dots(mean.tensors), expected.dots(mean.tensors)),
+        (record.gram(), expected.gram()),
+        (record.square_sums(), expected.square_sums()),
+        (record.weighted_sum(torch.ones(5)).tensors, expected.weighted_sum(torch.ones(5)).tensors),
+    ):
+        assert all(torch.equal(one[key], other[key]) for key in other)
+    assert all(torch.equal(before[key], tensor) for key, tensor in engine.model.state_dict().items())
+    assert engine.model.training == case.eval_mode
+
+
+def test_weights_that_changed_since_the_pass_are_refused_by_name():
+    engine, record, _ = recorded(CASES["vision transformer"], torch.float32, mean_gradient=True)
+    with torch.no_grad():
+        engine.model.encoder.layers[1].self_attention.in_proj_bias += 1.0
+    with pytest.raises(ValueError, match="before the update"):
+        record.square_norms()
+
+
 def test_every_supported_layer_is_in_a_problem():
     built = {type(module) for case in RULED.values() for module in case.build()[0].modules()}
     assert built >= set(RULES)
