@@ -120,6 +120,12 @@ FALLBACKS: dict[str, Case] = {
         (2, 3),
         fc="fc",
     ),
+    "called through forward": _case(
+        "Linear called without its hooks: its caller is run",
+        _with_out(4, lambda net, x: net.out(net.fc.forward(x.flatten(1)).tanh()), fc=lambda: nn.Linear(6, 4)),
+        (2, 3),
+        fc="(root)",
+    ),
     "subclass of a layer": _case(
         "a subclass of Linear", _flat(nn.Flatten, lambda: nets.Mine(6, 4), size=4), (2, 3), **{"1": "1"}
     ),
