@@ -10,16 +10,24 @@ from torch import Tensor, nn
 def per_example_gradients(
     model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor
 ) -> dict[str, Tensor]:
-    """Gradient of each example alone, one backward pass each, in float64: parameter name -> [N, *shape]."""
+    """Gradient of each example alone, one backward pass each, in float64: trainable parameter -> [N, *shape]."""
     twin = copy.deepcopy(model).double()
-    rows: dict[str, list[Tensor]] = {name: [] for name, _ in twin.named_parameters()}
+    trainable = {name: parameter for name, parameter in twin.named_parameters() if parameter.requires_grad}
+    rows: dict[str, list[Tensor]] = {name: [] for name in trainable}
     for i in range(len(x)):
         twin.zero_grad()
         loss(twin(x[i : i + 1].double()), y[i : i + 1]).sum().backward()
-        for name, parameter in twin.named_parameters():
+        for name, parameter in trainable.items():
             assert parameter.grad is not None
             rows[name].append(parameter.grad.clone())
     return {name: torch.stack(found) for name, found in rows.items()}
+
+
+def gradients_of_losses(model: nn.Module, losses: Tensor) -> dict[str, Tensor]:
+    """Gradient of each of the losses [N] of one pass, one backward pass each: trainable parameter -> [N, *shape]."""
+    trainable = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    found = [torch.autograd.grad(loss, list(trainable.values()), retain_graph=True) for loss in losses]
+    return {name: torch.stack([each[k] for each in found]) for k, name in enumerate(trainable)}
 
 
 def flat(rows: dict[str, Tensor], prefix: str = "") -> Tensor:

@@ -1,7 +1,8 @@
-"""A table of small problems, every supported layer among them: a model, a batch and its loss."""
+"""Small problems of which every layer has a rule: a model, a batch and its loss."""
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -128,32 +129,119 @@ class Recurrent(nn.Module):
         return self.out(self.mix(x.mean((1, 2))).tanh())
 
 
+class FourMean(nn.Module):
+    """tanh, then the mean over the axes between the examples and the last."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.tanh().flatten(1, -2).mean(1)
+
+
+def _no_bias() -> nn.Module:
+    return mlp((3,), bias=False)
+
+
+def in_place() -> nn.Module:
+    """Activations that change their input, after every kind of edge."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(6, 5), nn.ELU(inplace=True), nn.LayerNorm(5), nn.ReLU(inplace=True), nn.Linear(5, 3)
+    )
+
+
+def dropped() -> nn.Module:
+    """Dropout before, between and after linear layers."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Dropout(0.2), nn.Linear(6, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 3), nn.Dropout(0.1)
+    )
+
+
+class Attention(nn.Module):
+    """Attention over positions made of linear layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key = nn.Linear(5, 4), nn.Linear(5, 4, bias=False)
+        self.value, self.out = nn.Linear(5, 4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights = (self.query(x) @ self.key(x).transpose(1, 2)).softmax(2)
+        return self.out((weights @ self.value(x)).mean(1))
+
+
+def frozen() -> nn.Module:
+    """One layer frozen as a whole, another in part."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 3))
+    model[1].requires_grad_(False)
+    model[3].weight.requires_grad_(False)
+    return model
+
+
+def batch_normed(two: bool) -> nn.Module:
+    """Batch normalisation with running statistics of its own, in evaluation mode."""
+    layers = (
+        [nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.BatchNorm2d(4, affine=False), nn.Flatten()]
+        if two
+        else [nn.Conv1d(2, 4, 3), nn.BatchNorm1d(4), nn.Tanh(), nn.Flatten(), nn.LazyLinear(6), nn.BatchNorm1d(6)]
+    )
+    model = nn.Sequential(*layers, nn.LazyLinear(3))
+    model(torch.randn(7, 2, *((5, 6) if two else (6,))) * 2 + 1)
+    return model.eval()
+
+
 Problem = tuple[nn.Module, Tensor, Tensor, Callable[[Tensor, Tensor], Tensor]]
 
 
-def _problem(build: Callable[[], nn.Module], shape: tuple[int, ...], classes: int, n: int, loss: Callable) -> Problem:
+@dataclass(frozen=True)
+class Case:
+    """A problem and what is said of it.
+
+    says: one line. through: layer name -> name of the module that torch.func runs again; all others have a rule.
+    eval_mode: measured in evaluation mode. draws: its passes draw masks.
+    """
+
+    says: str
+    build: Callable[[], Problem]
+    through: dict[str, str] = field(default_factory=dict)
+    eval_mode: bool = False
+    draws: bool = False
+
+
+def problem(build: Callable[[], nn.Module], shape: tuple[int, ...], classes: int, n: int, loss: Callable) -> Problem:
+    """The model and n random examples of a shape, from one fixed state of the generator."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(5)
         return build(), torch.randn(n, *shape), torch.randint(classes, (n,)), loss
 
 
-PROBLEMS: dict[str, Callable[[], Problem]] = {
-    "mlp": lambda: _problem(mlp, (1, 4, 3), 4, 6, CE),
-    "mlp-no-bias": lambda: _problem(lambda: mlp((3,), bias=False), (1, 4, 3), 4, 5, SE),
-    "linear": lambda: _problem(lambda: mlp(()), (1, 4, 3), 4, 1, CE),
-    "lenet": lambda: _problem(lenet, (1, 12, 14), 4, 9, CE),
-    "sequence": lambda: _problem(sequence, (2, 3, 5), 3, 5, CE),
+def _case(says: str, build: Callable, shape: tuple[int, ...], *, n: int = 5, **kwargs) -> Case:
+    return Case(says, partial(problem, build, shape, 3, n, CE), **kwargs)
+
+
+PADDINGS = ("zeros", "reflect", "replicate", "circular")
+
+RULED: dict[str, Case] = {
+    "mlp": Case("Linear layers", lambda: problem(mlp, (1, 4, 3), 4, 6, CE)),
+    "mlp-no-bias": Case("Linear without bias, squared error", lambda: problem(_no_bias, (1, 4, 3), 4, 5, SE)),
+    "linear": Case("one Linear layer, a batch of one", lambda: problem(lambda: mlp(()), (1, 4, 3), 4, 1, CE)),
+    "lenet": Case("Conv2d, max pooling, Linear", lambda: problem(lenet, (1, 12, 14), 4, 9, CE)),
+    "sequence": _case("Linear, LayerNorm and RMSNorm with positions", sequence, (2, 3, 5)),
+    "four axes": _case("Linear on four axes", lambda: nn.Sequential(nn.Linear(4, 3), FourMean()), (2, 3, 4)),
     **{
-        f"padded {mode}": partial(_problem, partial(padded, mode), (4, 6, 7), 3, 4, CE)
-        for mode in ("zeros", "reflect", "replicate", "circular")
+        f"padded {mode}": _case(f"Conv2d with groups, uneven padding, {mode}", partial(padded, mode), (4, 6, 7), n=4)
+        for mode in PADDINGS
     },
     **{
-        f"one axis {mode}": partial(_problem, partial(one_axis, mode), (4, 11), 3, 4, CE)
-        for mode in ("zeros", "reflect", "replicate", "circular")
+        f"one axis {mode}": _case(f"Conv1d with groups, dilation, {mode}", partial(one_axis, mode), (4, 11), n=4)
+        for mode in PADDINGS
     },
-    "group norm": lambda: _problem(group_normed, (2, 5, 4), 3, 5, CE),
-    "tokens": lambda: _problem(lambda: Tokens(twice=False), (2, 3), 3, 5, CE),
-    "tokens twice": lambda: _problem(lambda: Tokens(twice=True), (2, 3), 3, 5, CE),
-    "used several times": lambda: _problem(Recurrent, (2, 5, 6), 3, 5, CE),
-    "strided": lambda: _problem(strided, (2, 9, 7), 3, 4, CE),
+    "strided": _case("Conv2d with stride, dilation, no bias", strided, (2, 9, 7), n=4),
+    "in-place activations": _case("outputs of layers changed in place", in_place, (2, 3)),
+    "group norm": _case("GroupNorm on four and two axes", group_normed, (2, 5, 4)),
+    "tokens": _case("Embedding with padding and repeated tokens", lambda: Tokens(twice=False), (2, 3)),
+    "tokens twice": _case("an Embedding looked up twice", lambda: Tokens(twice=True), (2, 3)),
+    "used several times": _case("Conv2d, GroupNorm and Linear used several times", Recurrent, (2, 5, 6)),
+    "attention of linear layers": _case("query, key and value as Linear layers", Attention, (4, 5)),
+    "frozen": _case("parameters that are frozen have no statistics", frozen, (2, 3)),
+    "dropout": _case("dropout, with the masks of the training pass", dropped, (2, 3), draws=True),
+    "batch norm 2d": _case("BatchNorm2d in evaluation mode", lambda: batch_normed(True), (2, 5, 6), eval_mode=True),
+    "batch norm 1d": _case("BatchNorm1d in evaluation mode", lambda: batch_normed(False), (2, 6), eval_mode=True),
 }

@@ -22,7 +22,13 @@ def check_independence(model: nn.Module, x: Tensor) -> None:
     A model that draws (dropout) is compared in evaluation mode: half a batch would draw other masks.
     """
     half = max(1, len(x) // 2)
-    with torch.no_grad(), measured_mode(model, _draws(model, x)):
+    draws = _draws(model, x)
+    with torch.no_grad(), measured_mode(model, draws):
+        if draws and _draws(model, x):
+            raise UnsupportedModelError(
+                "the model draws random numbers in evaluation mode too, so that its batches cannot be compared;"
+                " use nn.Dropout, or dropout(x, p, training=self.training)."
+            )
         whole, part = model(x)[:half], model(x[:half])
     scale = whole.abs().max().clamp_min(1.0)
     if float((whole - part).abs().max() / scale) > TOLERANCE[whole.dtype]:

@@ -5,6 +5,7 @@ vector-Jacobian product on a batch of one, mapped over the examples of a block. 
 gradients are added. Sums over examples need no rows: the product is then taken on the group as one batch.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from trainables.gradients.parts import ROW_BYTES, Part, along
+from trainables.gradients.passes import in_modes, modes_of
 from trainables.gradients.plan import Layout, Owner
 from trainables.gradients.support import UnsupportedModelError
+from trainables.gradients.trace import versions
 from trainables.gradients.types import DenseRows, Rows
 
 
@@ -40,19 +43,37 @@ class OwnerCall:
     def arguments(self, mapped: Sequence[Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments with other examples in place of the call's own."""
         left = iter(mapped)
-        marks = zip(self.leaves, self.layout.examples, self.layout.copied, strict=True)
-        leaves = [next(left) if mine else leaf for leaf, mine, _ in marks]
+        leaves = [next(left) if mine else leaf for leaf, mine in zip(self.leaves, self.layout.examples, strict=True)]
         copied = [leaf.clone() if copy else leaf for leaf, copy in zip(leaves, self.layout.copied, strict=True)]
         args, kwargs = tree_unflatten(copied, self.spec)
         return args, kwargs
 
 
+class OwnerState:
+    """Training flags of an owner's modules and versions of its tensors at one time: what a second run must find."""
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner, self.modes, self._versions = owner, modes_of(owner.module), self._now(owner)
+
+    @staticmethod
+    def _now(owner: Owner) -> list[int]:
+        return versions([*owner.module.parameters(), *owner.module.buffers()])
+
+    def check(self) -> None:
+        """Raise ValueError if a parameter or a buffer was changed since."""
+        if self._now(self._owner) != self._versions:
+            raise ValueError(
+                f"{self._owner.name!r} ({type(self._owner.module).__name__}) has other weights or buffers than when its"
+                " pass was recorded; take statistics before the update."
+            )
+
+
 class OwnerPart(Part):
     """The layers of one owner, from its calls."""
 
-    def __init__(self, owner: Owner, calls: Sequence[OwnerCall], size: int) -> None:
+    def __init__(self, owner: Owner, state: OwnerState, calls: Sequence[OwnerCall], size: int) -> None:
         super().__init__(owner.layers, size)
-        self._owner, self._calls = owner, calls
+        self._owner, self._state, self._calls = owner, state, calls
         names = {id(parameter): name for name, parameter in owner.module.named_parameters()}
         self._local = {name: names[id(parameter)] for name, parameter in self.parameters.items()}
 
@@ -113,7 +134,7 @@ class OwnerPart(Part):
                 outputs = tree_flatten(functional_call(module, {**buffers, **given}, *call.arguments(mapped)))[0]
                 return {o: outputs[o] for o in deltas}
 
-            _, pull = vjp(run, {name: self.parameters[name].detach() for name in names})
+            pull = vjp(run, {name: self.parameters[name].detach() for name in names})[1]
             pulled: dict[str, Tensor] = pull(dict(deltas))[0]
             return pulled
 
@@ -121,19 +142,35 @@ class OwnerPart(Part):
 
     @contextmanager
     def _again(self) -> Iterator[None]:
-        """Run the owner again: plain attention, no outer graph, and an operation's refusal in one line."""
+        """Run the owner again: as it was, plain attention, no outer graph, an operation's refusal in one line.
+
+        Operations that torch.func maps by a loop warn of their speed; that is what is asked for here.
+        """
+        self._state.check()
         try:
-            with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+            with (
+                torch.no_grad(),
+                sdpa_kernel(SDPBackend.MATH),
+                in_modes(self._state.modes),
+                _without_speed_warnings(),
+            ):
                 yield
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             shown = ", ".join(repr(layer.name) for layer in self.layers)
-            said = str(error).strip().partition("\n")[0]
+            said = str(error).strip().partition("\n")[0].rstrip(".")
             raise UnsupportedModelError(
                 f"layer {shown}: torch.func cannot run {self._owner.name!r} ({type(self._owner.module).__name__}) on"
-                f" one example at a time: {said} Use layers that have a rule there."
+                f" one example at a time: {said}. Use layers that have a rule there."
             ) from error
+
+
+@contextmanager
+def _without_speed_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
+        yield
 
 
 _Product = Callable[[Sequence[Tensor], Mapping[int, Tensor]], dict[str, Tensor]]

@@ -103,11 +103,16 @@ class Part(ABC):
 
     def _flat(self, part: slice) -> dict[str, Tensor]:
         """Rows per layer name, [n, P], float64."""
-        rows = dict(self._double(part))
-        return {
-            layer.name: torch.cat([rows[layer.parameter(tensor)].flatten(1) for tensor in layer.tensors], dim=1)
-            for layer in self.layers
-        }
+        rows = self.block(part)
+        found = {}
+        for layer in self.layers:
+            own = [rows.pop(layer.parameter(tensor)).flatten(1) for tensor in layer.tensors]
+            sizes = [each.shape[1] for each in own]
+            flat = own[0].new_empty(len(own[0]), sum(sizes), dtype=torch.float64)
+            for place, each in zip(flat.split(sizes, dim=1), own, strict=True):
+                place.copy_(each)
+            found[layer.name] = flat
+        return found
 
 
 def along(weights: Tensor, values: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Forward passes that are made for their own sake: they leave streams, buffers and modes as they were."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -27,14 +27,26 @@ def untouched(model: nn.Module, device: torch.device) -> Iterator[None]:
                 buffer.copy_(value)
 
 
+def modes_of(module: nn.Module) -> dict[nn.Module, bool]:
+    """Training flag of every module in it."""
+    return {each: each.training for each in module.modules()}
+
+
 @contextmanager
-def measured_mode(model: nn.Module, eval_mode: bool) -> Iterator[None]:
-    """Evaluation mode if asked for; every module's own flag is put back afterwards."""
-    kept = [(module, module.training) for module in model.modules()]
+def in_modes(modes: Mapping[nn.Module, bool]) -> Iterator[None]:
+    """Some modules with these training flags; their own are put back afterwards."""
+    kept = [(module, module.training) for module in modes]
     try:
-        if eval_mode:
-            model.eval()
+        for module, training in modes.items():
+            module.training = training
         yield
     finally:
         for module, training in kept:
             module.training = training
+
+
+@contextmanager
+def measured_mode(model: nn.Module, eval_mode: bool) -> Iterator[None]:
+    """Evaluation mode if asked for; every module's own flag is put back afterwards."""
+    with in_modes(dict.fromkeys(model.modules(), False) if eval_mode else modes_of(model)):
+        yield

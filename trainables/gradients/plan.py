@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.gradients.support import ROOT, Layer, UnsupportedModelError
-from trainables.gradients.trace import Call, Trace, trace
+from trainables.gradients.trace import Call, Stack, Trace, trace
 
 SIZES = (2, 3)
 """Examples of the two trial passes."""
@@ -71,8 +71,9 @@ def make_plan(model: nn.Module, layers: Sequence[Layer], x: Tensor) -> Plan:
     return plan
 
 
-def _sites(layer: Layer, found: Trace) -> set[tuple[nn.Module, ...]]:
-    return {stack for key in layer.tensors for stack in found.sites.get(id(getattr(layer.module, key)), [])}
+def _sites(layer: Layer, found: Trace) -> list[Stack]:
+    used = [found.sites.get(id(getattr(layer.module, key)), []) for key in layer.tensors]
+    return list(dict.fromkeys(stack for stacks in used for stack in stacks))
 
 
 def _takes_its_rule(layer: Layer, *traces: Trace) -> bool:
@@ -117,12 +118,15 @@ def _layouts(layer: Layer, module: nn.Module, one: Trace, two: Trace) -> tuple[L
     held = {id(parameter) for parameter in module.parameters()}
     if not all(id(getattr(layer.module, key)) in held for key in layer.tensors):
         raise _NotAnOwner("does not hold its parameters")
-    pairs = list(zip(one.calls[module], two.calls[module], strict=False))
+    if not one.calls[module]:
+        raise _NotAnOwner("gives no tensor that autograd follows")
     if len(one.calls[module]) != len(two.calls[module]):
         raise _NotAnOwner("is called more or less often for a larger batch")
     if any(call.stack.count(module) > 1 for call in one.calls[module]):
         raise _NotAnOwner("calls itself")
-    return tuple(_layout(layer, a, b, (one.size, two.size)) for a, b in pairs)
+    return tuple(
+        _layout(layer, a, b, (one.size, two.size)) for a, b in zip(one.calls[module], two.calls[module], strict=True)
+    )
 
 
 def _layout(layer: Layer, a: Call, b: Call, sizes: tuple[int, int]) -> Layout:
@@ -155,7 +159,8 @@ def _of_examples(one: Any, two: Any, sizes: tuple[int, int]) -> bool:
         raise _NotAnOwner(
             f"has a tensor of shape {tuple(one.shape)} for {sizes[0]} examples, {tuple(two.shape)} for {sizes[1]}"
         )
-    if type(one) is not type(two) or (one is not two and one != two):
+    plain = isinstance(one, bool | int | float | complex | str | torch.device)
+    if one is not two and not (plain and type(one) is type(two) and one == two):
         raise _NotAnOwner(f"has {one!r} for {sizes[0]} examples, {two!r} for {sizes[1]}")
     return False
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.utils._pytree import TreeSpec, tree_flatten
 
-from trainables.gradients.owners import OwnerCall, OwnerPart
+from trainables.gradients.owners import OwnerCall, OwnerPart, OwnerState
 from trainables.gradients.parts import Part
 from trainables.gradients.plan import Layout, Owner, Plan
 from trainables.gradients.support import Layer, UnsupportedModelError
@@ -53,6 +53,7 @@ class Record(Examples):
         self._plan, self._layers, self._parameters = plan, layers, parameters
         self._uses: dict[str, list[_Use]] = {layer.name: [] for layer in plan.ruled}
         self._owned: dict[str, list[_Use]] = {owner.name: [] for owner in plan.owners}
+        self._states = {owner.name: OwnerState(owner) for owner in plan.owners}
         self._pending: list[tuple[list[Any], TreeSpec, list[int], Layout]] = []
         self._parts: list[Part] = []
         self._norms: dict[str, dict[str, Tensor]] = {}
@@ -131,7 +132,7 @@ class Record(Examples):
                     calls.append(OwnerCall(use.layout, use.leaves, use.spec, own))
             if not calls:
                 raise UnsupportedModelError(f"no loss depends on {owner.layers[0].shown}; freeze it or use it.")
-            yield OwnerPart(owner, calls, size)
+            yield OwnerPart(owner, self._states[owner.name], calls, size)
 
     def _check_uses(self, size: int) -> None:
         shown = {layer.name: layer.shown for layer in self._plan.ruled}

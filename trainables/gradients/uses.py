@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from trainables.gradients import linear
 from trainables.gradients.parts import Part, along
+from trainables.gradients.passes import measured_mode
 from trainables.gradients.support import Layer
 from trainables.gradients.types import DenseRows, Rows
 
@@ -64,13 +65,16 @@ class RuledPart(Part):
         return self._named(linear.square_sums(*self._pairs[0]))
 
     def dots(self, direction: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The layer is linear in its parameters: g_i . V = d_i . L(x_i; V), summed over uses."""
+        """The layer is linear in its parameters: g_i . V = d_i . L(x_i; V), summed over uses.
+
+        In evaluation mode, the only one in which a layer with a rule may have two.
+        """
         replaced = {name: torch.zeros_like(tensor) for name, tensor in self._layer.module.named_parameters()}
         for tensor in self._layer.tensors:
             replaced[tensor] = direction[self._layer.parameter(tensor)].to(replaced[tensor])
         _without_padding(self._layer.module, replaced)
         found = []
-        with torch.no_grad():
+        with torch.no_grad(), measured_mode(self._layer.module, eval_mode=True):
             for x, d in self._pairs:
                 output: Tensor = functional_call(self._layer.module, replaced, (x,))
                 found.append((output.double() * d.double()).flatten(1).sum(dim=1))
