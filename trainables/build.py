@@ -10,9 +10,11 @@ from trainables.aggregators import AGGREGATORS
 from trainables.corruptions import CORRUPTIONS
 from trainables.datasets import DATASETS
 from trainables.datasets.arrays import digest
+from trainables.datasets.lazy import Pictures
 from trainables.evaluation import Evaluator, Split
 from trainables.gradients.checks import check_model
 from trainables.gradients.engine import Engine
+from trainables.inputs import as_inputs
 from trainables.losses import LOSSES
 from trainables.models import MODELS
 from trainables.optim import OPTIMIZERS
@@ -59,8 +61,8 @@ def build_setting(spec: TrialSpec, device: str | None) -> Setting:
     )
 
 
-def _split(x: npt.NDArray, given: npt.NDArray, original: npt.NDArray, spec: TrialSpec, device: torch.device) -> Split:
-    inputs = torch.tensor(x, dtype=getattr(torch, spec.dtype), device=device)
+def _split(x: Pictures, given: npt.NDArray, original: npt.NDArray, spec: TrialSpec, device: torch.device) -> Split:
+    inputs = as_inputs(x, getattr(torch, spec.dtype), device)
     return Split(inputs, torch.tensor(given, device=device), torch.tensor(original, device=device))
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from trainables.estimators import alpha_unbiased, jackknife_error
 from trainables.gradients.engine import Engine
 from trainables.gradients.types import Statistics
+from trainables.inputs import Inputs
 from trainables.measures import Columns, columns
 from trainables.seeding import stream
 
@@ -89,7 +90,7 @@ class Probe:
     """
 
     def __init__(
-        self, engine: Engine, model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor
+        self, engine: Engine, model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], x: Inputs, y: Tensor
     ) -> None:
         self._engine, self._model, self._loss, self._x, self._y = engine, model, loss, x, y
 

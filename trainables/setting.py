@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from trainables.aggregators import AGGREGATORS
 from trainables.aggregators.interface import Aggregator, State
+from trainables.augmentations import AUGMENTATIONS
 from trainables.evaluation import Evaluator, Split
 from trainables.gradients.engine import Engine, Record
 from trainables.gradients.types import Direction
@@ -57,6 +58,7 @@ class Setting:
         self.evaluation_steps = steps_of(measure.evaluate.schedule, last)
         self.probe_steps = steps_of(measure.probe.schedule, last) if measure.probe else frozenset()
         self._layer_steps = steps_of(measure.online.layers, last - 1) if measure.online else frozenset()
+        self._augment = load(AUGMENTATIONS[spec.augmentation.name])
         self._factor: Factor = load(SCHEDULES[spec.schedule.name])
         self._needs = AGGREGATORS[spec.aggregator.name].facts
         self._parameters = {layer.name: layer.parameters for layer in self.engine.layers}
@@ -90,8 +92,10 @@ class Setting:
         if self._order[0] != epoch:
             self._order = (epoch, epoch_order(self.spec.seed, epoch, len(self.train.x)))
         size = self.spec.batch_size
-        index = torch.from_numpy(self._order[1][position * size : (position + 1) * size]).to(self.device)
-        return self.train.x[index], self.train.given[index]
+        chosen = self._order[1][position * size : (position + 1) * size]
+        index = torch.from_numpy(chosen).to(self.device)
+        x = self._augment(self.spec.augmentation, self.train.x[index], chosen, self.spec.seed, epoch)
+        return x, self.train.given[index]
 
     def _gradients(
         self, x: Tensor, y: Tensor, measured: bool

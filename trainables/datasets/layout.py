@@ -1,0 +1,121 @@
+"""Which files of a folder are images of which class: `CLASS/*`, or `train/CLASS/*` and `test/CLASS/*`."""
+
+import logging
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+LAYOUTS = "CLASS/*.png, or train/CLASS/*.png and test/CLASS/*.png"
+SHOWN = 3
+
+log = logging.getLogger(__name__)
+
+
+class FolderError(ValueError):
+    """A folder that cannot be used as a data set, said in one line."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """names: relative paths of the images, sorted; classes: sorted; own_test: whether there is a folder `test`."""
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    own_test: bool
+
+    def labels(self) -> list[int]:
+        """Class of each image."""
+        number = {name: k for k, name in enumerate(self.classes)}
+        return [number[class_of(name)] for name in self.names]
+
+    def in_test(self) -> list[bool]:
+        """Whether each image lies in `test`."""
+        return [self.own_test and name.startswith("test/") for name in self.names]
+
+
+def normal(name: str) -> str:
+    """A name as composed Unicode: file systems differ in how they keep accents."""
+    return unicodedata.normalize("NFC", name)
+
+
+def class_of(name: str) -> str:
+    """The folder that an image lies in."""
+    return normal(PurePosixPath(name).parent.name)
+
+
+def list_images(root: Path) -> Layout:
+    """Look through a folder. Names that begin with a dot are passed over; other files that are no images are named in
+    a warning. Links are followed. Raises FolderError."""
+    if not root.is_dir():
+        raise FolderError(f"{root} is {'a file' if root.exists() else 'not there'}; expected a folder of {LAYOUTS}.")
+    try:
+        return _listed(root)
+    except OSError as error:
+        raise FolderError(f"{root}: {error.strerror or error}: {error.filename}; make it readable.") from error
+
+
+def _listed(root: Path) -> Layout:
+    tops, others = _inside(root)
+    own_test = {"train", "test"} <= {top.name for top in tops}
+    if own_test and len(tops) > 2:
+        extra = next(top.name for top in tops if top.name not in ("train", "test"))
+        raise FolderError(f"{root} has a folder {extra!r} beside train and test; move it out.")
+    folders: list[Path] = []
+    for top in tops if own_test else ():
+        inside, beside = _inside(top)
+        folders += inside
+        others += beside
+    images: list[Path] = []
+    for folder in folders or tops:
+        found, beside = _images(root, folder)
+        images += found
+        others += beside
+    names = sorted((path.relative_to(root).as_posix() for path in images), key=lambda name: (normal(name), name))
+    layout = Layout(tuple(names), tuple(sorted({class_of(name) for name in names})), own_test)
+    _check(root, layout, others)
+    if others:
+        log.warning("%s: %d files are left out, being no images in a class: %s", root, len(others), _some(others))
+    return layout
+
+
+def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Folders and other things in a folder, sorted."""
+    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return [path for path in entries if path.is_dir()], [path for path in entries if not path.is_dir()]
+
+
+def _images(root: Path, folder: Path) -> tuple[list[Path], list[Path]]:
+    """Images of one class and what else is in its folder."""
+    nested, files = _inside(folder)
+    if nested:
+        raise FolderError(
+            f"{nested[0].relative_to(root)} in {root} is a folder where an image should be; expected {LAYOUTS}."
+        )
+    images = [path for path in files if path.suffix.lower() in SUFFIXES]
+    if not images and folder.parent.name != "test":
+        raise FolderError(f"class {folder.relative_to(root)} in {root} has no image ({', '.join(SUFFIXES)}).")
+    for path in images:
+        if not path.is_file():
+            raise FolderError(f"{path} is a broken link or no file; remove it.")
+    return images, [path for path in files if path not in set(images)]
+
+
+def _check(root: Path, layout: Layout, others: list[Path]) -> None:
+    if not layout.names:
+        only = f" (only {_some(others)})" if others else ""
+        raise FolderError(f"{root} has no images in folders of classes{only}; expected {LAYOUTS}.")
+    if len(layout.classes) < 2:
+        raise FolderError(f"{root} has one class, {layout.classes[0]!r}; expected at least two: {LAYOUTS}.")
+    if not layout.own_test:
+        return
+    trained = {class_of(name) for name in layout.names if name.startswith("train/")}
+    if missing := sorted(set(layout.classes) - trained):
+        raise FolderError(f"class {missing[0]!r} of {root}/test is not in {root}/train; add images or remove it.")
+    if not any(layout.in_test()):
+        raise FolderError(f"{root}/test has no image; add some, or put the classes into {root} itself.")
+
+
+def _some(paths: list[Path]) -> str:
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    return ", ".join(path.name for path in paths[:SHOWN]) + more
