@@ -156,7 +156,7 @@ def test_what_is_no_image_is_left_out_and_named(photos, caplog):
     with caplog.at_level(logging.WARNING):
         assert register(photos) == before
     assert [record.getMessage() for record in caplog.records] == [
-        f"{photos}: 2 files are left out, being no images in a class: README, notes.txt"
+        f"{photos}: left out, being no image in a class: README, notes.txt (2 in all)"
     ]
 
 
@@ -236,8 +236,9 @@ BAD_PARAMETERS = {
     "all for testing": ({"test_share": 1.0}, "less than 1"),
     "no test image": ({"test_share": 0.01}, "test_share 0.01 leaves no test image"),
     "no training image": ({"test_share": 0.95}, "leaves no training image of class 'ant'"),
+    "a digest that is no text": ({"digest": 7}, "given 7, expected 64 digits"),
     "another digest": ({"digest": "0" * 64}, "has digest .*; leave out the one that is wrong"),
-    "a digest that is none": ({"path": None, "digest": "abc"}, "should match pattern"),
+    "a digest that is none": ({"path": None, "digest": "abc"}, "given 'abc', expected 64 digits"),
     "an unknown digest": (
         {"path": None, "digest": "0" * 64},
         f"digest {'0' * 64} is not known in .*'path:'.*{VARIABLE}",

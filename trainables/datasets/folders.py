@@ -1,5 +1,6 @@
 """image-folder: parameters. A folder is identified by what is in it; its path is only a way to say which."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,7 +24,7 @@ class ImageFolder(Subset):
 
     name: Literal["image-folder"]
     path: str | None = Field(default=None, exclude=True)
-    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = ""
+    digest: str = ""
     size: Count
     gray: Annotated[bool, Strict()] = False
     test_share: Annotated[Real, Field(gt=0.0, lt=1.0)] = 0.2
@@ -37,6 +38,8 @@ class ImageFolder(Subset):
         path, digest = given.get("path"), given.get("digest")
         if path is None and digest is None:
             raise ValueError("image-folder: given no 'path', expected the folder of images; write path: ./photos.")
+        if digest is not None and not (isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest)):
+            raise ValueError(f"digest: given {digest!r}, expected 64 digits 0-9 and a-f; leave it out and give 'path'.")
         if path is None:
             return given
         if not isinstance(path, str) or not path:

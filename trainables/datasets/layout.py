@@ -75,7 +75,7 @@ def _listed(root: Path) -> Layout:
     layout = Layout(tuple(names), tuple(sorted({class_of(name) for name in names})), own_test)
     _check(root, layout, others)
     if others:
-        log.warning("%s: %d files are left out, being no images in a class: %s", root, len(others), _some(others))
+        log.warning("%s: left out, being no image in a class: %s (%d in all)", root, _some(others), len(others))
     return layout
 
 

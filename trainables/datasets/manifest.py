@@ -8,7 +8,6 @@ last looked at, so that a folder that did not change is not read again. All can 
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from trainables.datasets.decode import check
 from trainables.datasets.folder import VARIABLE, MissingDataError, data_root
@@ -158,9 +158,10 @@ def _write(path: Path, content: Any) -> None:
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False, encoding="utf-8") as file:
-            file.write(text)
-        Path(file.name).replace(path)
+        # Not a temporary file of the library's: others, who may read the folder, must be able to read this.
+        temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
     except OSError as error:
         raise FolderError(
             f"{path.parent} cannot be written to ({error.strerror}); name another folder in the environment variable"
