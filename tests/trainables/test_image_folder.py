@@ -24,7 +24,7 @@ def _known_here(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(tmp_path / "data"))
     yield
     _reader.cache_clear()
-    manifest._loaded.cache_clear()
+    manifest._head.cache_clear()
 
 
 @pytest.fixture
@@ -199,6 +199,10 @@ MUST_REFUSE = {
     "a truncated image": (_truncated, "ant/03.jpg cannot be decoded .*; repair or remove it"),
     "words named as an image": (lambda root: (root / "ant/x.png").write_text("x"), "ant/x.png cannot be decoded"),
     "an empty image": (lambda root: (root / "ant/x.png").touch(), "ant/x.png cannot be decoded"),
+    "a program under an image's name": (
+        lambda root: Image.fromarray(pixels_of(0, 0)).save(root / "ant/x.png", format="EPS"),
+        "ant/x.png cannot be decoded .its content is no image that can be recognised",
+    ),
     "16 bits": (_deep, "ant/deep.png cannot be decoded .it has more than 8 bits"),
     "a broken link": (lambda root: (root / "ant/x.png").symlink_to("nowhere"), "ant/x.png is a broken link"),
     "a loop of links": (_loop, "loop/ant in .* is a folder where an image should be"),

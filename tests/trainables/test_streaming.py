@@ -25,7 +25,7 @@ def dataset(tmp_path, monkeypatch):
     path = write_classes(tmp_path / "photos", {"ant": 40, "bee": 40, "cat": 45})
     yield {"name": "image-folder", "path": str(path), "size": 7}
     _reader.cache_clear()
-    manifest._loaded.cache_clear()
+    manifest._head.cache_clear()
 
 
 @pytest.fixture(params=["pictures kept", "nothing kept"])

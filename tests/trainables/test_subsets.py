@@ -12,7 +12,7 @@ from trainables.datasets.facts import DatasetFacts
 from trainables.datasets.subset import stratified_order
 from trainables.registry import load
 from trainables.seeding import uniforms
-from trainables.spec import canonical_json, trial_id
+from trainables.spec import canonical_json, parse_spec, trial_id
 
 
 def arrays_of(name, **parameters):
@@ -123,6 +123,7 @@ def test_facts_follow_and_defaults_are_left_out():
     spec = quick(dataset={"name": "digits", "classes": [0, 1], "resize": 12}, model="lenet", measure={"probe": None})
     assert spec.dataset_facts == DatasetFacts((1, 12, 12), 2, 280, 80)
     assert '"dataset":{"classes":[0,1],"name":"digits","resize":12}' in canonical_json(spec)
+    assert parse_spec(canonical_json(spec)) == spec
     written = {"name": "digits", "balance": "as-is", "imbalance": 1, "classes": None, "resize": None}
     assert trial_id(quick(dataset=written)) == trial_id(quick())
 

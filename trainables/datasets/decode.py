@@ -1,6 +1,7 @@
 """From the bytes of an image file to pixels."""
 
 import io
+import struct
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,10 @@ import numpy.typing as npt
 
 DEEP = ("I", "F")
 """Modes of 16 and 32 bits a channel, which a conversion to 8 bits would cut off."""
+
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What Pillow may take a file for, whatever its name."""
 
 
 def check(content: bytes) -> None:
@@ -26,7 +31,6 @@ def pixels(content: bytes, size: int, gray: bool) -> npt.NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
     image = _loaded(_opened(content))
-    image = ImageOps.exif_transpose(image)
     if image.mode == "P":  # a palette may hold transparency, which only this mode takes
         image = image.convert("RGBA")
     image = image.convert("L" if gray else "RGB")
@@ -39,7 +43,7 @@ def _opened(content: bytes) -> Any:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        return Image.open(io.BytesIO(content))
+        return Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise ValueError("its content is no image that can be recognised") from error
     except (OSError, ValueError, Image.DecompressionBombError) as error:
@@ -47,10 +51,12 @@ def _opened(content: bytes) -> Any:
 
 
 def _loaded(image: Any) -> Any:
+    from PIL import ImageOps
+
     if image.mode.startswith(DEEP):
         raise ValueError(f"it has more than 8 bits a channel (mode {image.mode}); convert it to 8")
     try:
         image.load()
-    except (OSError, SyntaxError, ValueError, IndexError) as error:
+        return ImageOps.exif_transpose(image)
+    except (OSError, SyntaxError, ValueError, LookupError, struct.error) as error:
         raise ValueError(str(error) or type(error).__name__) from error
-    return image

@@ -3,7 +3,7 @@
 import logging
 import unicodedata
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 LAYOUTS = "CLASS/*.png, or train/CLASS/*.png and test/CLASS/*.png"
@@ -41,7 +41,7 @@ def normal(name: str) -> str:
 
 def class_of(name: str) -> str:
     """The folder that an image lies in."""
-    return normal(PurePosixPath(name).parent.name)
+    return normal(name.split("/")[-2])
 
 
 def list_images(root: Path) -> Layout:

@@ -73,16 +73,15 @@ def content_digest(files: Iterable[File]) -> str:
 
 def known(digest: str) -> Folder:
     """The folder with this content. Raises MissingDataError where this machine has not seen it."""
-    return Folder(**{key: _frozen(value) for key, value in _loaded(_place() / f"{digest}.json", digest).items()})
+    return Folder(**{key: _frozen(value) for key, value in _head(_place() / f"{digest}.json", digest).items()})
 
 
 def files_of(digest: str) -> list[File]:
     """The images of a known folder, sorted by name."""
-    return [File(*row) for row in _loaded(_place() / f"{digest}.files.json", digest)]
+    return [File(*row) for row in _parsed(_place() / f"{digest}.files.json", digest)]
 
 
-@lru_cache(maxsize=64)
-def _loaded(path: Path, digest: str) -> Any:
+def _parsed(path: Path, digest: str) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -90,6 +89,10 @@ def _loaded(path: Path, digest: str) -> Any:
             f"the image folder with digest {digest} is not known in {path.parent}. Give its 'path:' again on this"
             f" machine, or name a folder that knows it, seen by every node, in the environment variable {VARIABLE}."
         ) from error
+
+
+_head = lru_cache(maxsize=64)(_parsed)
+"""What is asked for with every trial of a plan; lists of files may be long and are not kept."""
 
 
 def _frozen(value: Any) -> Any:
@@ -148,7 +151,7 @@ def _remember(digest: str, root: Path, layout: Layout, files: list[File]) -> Non
     _write(_place() / f"{digest}.files.json", rows)
     _write(_place() / f"{digest}.json", vars(head))
     _write(_pointer(root), rows)
-    _loaded.cache_clear()
+    _head.cache_clear()
 
 
 def _write(path: Path, content: Any) -> None:
