@@ -1,6 +1,7 @@
 """Which files of a folder are images of which class: `CLASS/*`, or `train/CLASS/*` and `test/CLASS/*`."""
 
 import logging
+import os
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 LAYOUTS = "CLASS/*.png, or train/CLASS/*.png and test/CLASS/*.png"
 SHOWN = 3
+
+Entry = os.DirEntry[str]
 
 log = logging.getLogger(__name__)
 
@@ -61,17 +64,17 @@ def _listed(root: Path) -> Layout:
     if own_test and len(tops) > 2:
         extra = next(top.name for top in tops if top.name not in ("train", "test"))
         raise FolderError(f"{root} has a folder {extra!r} beside train and test; move it out.")
-    folders: list[Path] = []
-    for top in tops if own_test else ():
-        inside, beside = _inside(top)
-        folders += inside
+    classes = [(top.name, top) for top in tops]
+    if own_test:
+        parts = [(part, *_inside(Path(part))) for part in tops]
+        classes = [(f"{part.name}/{each.name}", each) for part, inside, _ in parts for each in inside]
+        others += [entry for _, _, beside in parts for entry in beside]
+    names: list[str] = []
+    for where, folder in classes:
+        images, beside = _images(root, where, folder)
+        names += [f"{where}/{image.name}" for image in images]
         others += beside
-    images: list[Path] = []
-    for folder in folders or tops:
-        found, beside = _images(root, folder)
-        images += found
-        others += beside
-    names = sorted((path.relative_to(root).as_posix() for path in images), key=lambda name: (normal(name), name))
+    names.sort(key=lambda name: (normal(name), name))
     layout = Layout(tuple(names), tuple(sorted({class_of(name) for name in names})), own_test)
     _check(root, layout, others)
     if others:
@@ -79,29 +82,30 @@ def _listed(root: Path) -> Layout:
     return layout
 
 
-def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
+def _inside(folder: Path) -> tuple[list[Entry], list[Entry]]:
     """Folders and other things in a folder, sorted."""
-    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    return [path for path in entries if path.is_dir()], [path for path in entries if not path.is_dir()]
+    with os.scandir(folder) as found:
+        entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    return [entry for entry in entries if entry.is_dir()], [entry for entry in entries if not entry.is_dir()]
 
 
-def _images(root: Path, folder: Path) -> tuple[list[Path], list[Path]]:
+def _images(root: Path, where: str, folder: Entry) -> tuple[list[Entry], list[Entry]]:
     """Images of one class and what else is in its folder."""
-    nested, files = _inside(folder)
+    nested, files = _inside(Path(folder))
     if nested:
         raise FolderError(
-            f"{nested[0].relative_to(root)} in {root} is a folder where an image should be; expected {LAYOUTS}."
+            f"{where}/{nested[0].name} in {root} is a folder where an image should be; expected {LAYOUTS}."
         )
-    images = [path for path in files if path.suffix.lower() in SUFFIXES]
-    if not images and folder.parent.name != "test":
-        raise FolderError(f"class {folder.relative_to(root)} in {root} has no image ({', '.join(SUFFIXES)}).")
-    for path in images:
-        if not path.is_file():
-            raise FolderError(f"{path} is a broken link or no file; remove it.")
-    return images, [path for path in files if path not in set(images)]
+    images = [entry for entry in files if entry.name.lower().endswith(SUFFIXES)]
+    if not images and not where.startswith("test/"):
+        raise FolderError(f"class {where} in {root} has no image ({', '.join(SUFFIXES)}).")
+    for entry in images:
+        if not entry.is_file():
+            raise FolderError(f"{entry.path} is a broken link or no file; remove it.")
+    return images, [entry for entry in files if not entry.name.lower().endswith(SUFFIXES)]
 
 
-def _check(root: Path, layout: Layout, others: list[Path]) -> None:
+def _check(root: Path, layout: Layout, others: list[Entry]) -> None:
     if not layout.names:
         only = f" (only {_some(others)})" if others else ""
         raise FolderError(f"{root} has no images in folders of classes{only}; expected {LAYOUTS}.")
@@ -116,6 +120,6 @@ def _check(root: Path, layout: Layout, others: list[Path]) -> None:
         raise FolderError(f"{root}/test has no image; add some, or put the classes into {root} itself.")
 
 
-def _some(paths: list[Path]) -> str:
-    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
-    return ", ".join(path.name for path in paths[:SHOWN]) + more
+def _some(entries: list[Entry]) -> str:
+    more = f" and {len(entries) - SHOWN} more" if len(entries) > SHOWN else ""
+    return ", ".join(entry.name for entry in entries[:SHOWN]) + more

@@ -6,7 +6,7 @@ brought to memory once.
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -20,6 +20,8 @@ VARIABLE = "GRADIENT_COHERENCE_MEMORY"
 LIMIT_MIB = 4096
 """Largest split that is held in memory, unless the environment variable says otherwise."""
 THREADS = 4
+PIECE = 16
+"""Images that a thread makes in one go."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,15 @@ class Lazy:
     def take(self, positions: npt.NDArray[np.int64] | range) -> Image:
         """The images at these positions, stacked."""
         images = np.empty((len(positions), *self.shape[1:]), dtype=np.float32)
-        for row, image in enumerate(self._read_all(int(i) for i in positions)):
-            images[row] = image
-        return images
 
-    def _read_all(self, positions: Iterable[int]) -> Iterable[Image]:
-        return _pool().map(self.read, positions) if self.threaded else map(self.read, positions)
+        def fill(start: int) -> None:
+            for row in range(start, min(start + PIECE, len(positions))):
+                images[row] = self.read(int(positions[row]))
+
+        starts = range(0, len(positions), PIECE)
+        for _ in _pool().map(fill, starts) if self.threaded else map(fill, starts):
+            pass  # what a thread raises is raised here
+        return images
 
     def pick(self, positions: npt.NDArray[np.int64]) -> "Lazy":
         """The images at these positions, as a set of their own."""

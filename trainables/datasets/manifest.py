@@ -119,18 +119,24 @@ def _remembered(root: Path) -> dict[str, File]:
 def _read_files(root: Path, names: tuple[str, ...], old: dict[str, File]) -> list[File]:
     """Digest and check every image that is not as it was."""
 
-    def one(name: str) -> File:
-        return _read_file(root, name, old.get(name))
-
+    found = {name: file for name in names if (file := old.get(name)) and _unchanged(f"{root}/{name}", file)}
+    anew = [name for name in names if name not in found]
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(one, names))
+        found.update(zip(anew, pool.map(lambda name: _read_file(root, name), anew), strict=True))
+    return [found[name] for name in names]
 
 
-def _read_file(root: Path, name: str, old: File | None) -> File:
+def _unchanged(path: str, file: File) -> bool:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - called for every image of a folder that may hold a million
+    except OSError:
+        return False  # reading it says why
+    return (status.st_size, status.st_mtime_ns) == (file.size, file.mtime_ns)
+
+
+def _read_file(root: Path, name: str) -> File:
     try:
         status, began = (root / name).stat(), time.time_ns()
-        if old and (old.size, old.mtime_ns) == (status.st_size, status.st_mtime_ns):
-            return old
         content = (root / name).read_bytes()
     except OSError as error:
         raise FolderError(f"{root / name} cannot be read ({error.strerror}).") from error
