@@ -11,10 +11,12 @@ from trainables.aggregators import AGGREGATORS
 from trainables.corruptions import CORRUPTIONS
 from trainables.datasets import DATASETS
 from trainables.datasets.arrays import digest
+from trainables.datasets.lazy import Pictures
 from trainables.evaluation import Evaluator, Split
 from trainables.gradients.checks import check_model
 from trainables.gradients.engine import Engine
 from trainables.gradients.support import UnsupportedModelError
+from trainables.inputs import as_inputs
 from trainables.losses import LOSSES
 from trainables.models import MODELS
 from trainables.modes import frozen_buffers, mixes_examples
@@ -117,8 +119,8 @@ def _check(
             raise UnsupportedModelError(f"parameters without a gradient: {', '.join(unused)}; freeze or remove them.")
 
 
-def _split(x: npt.NDArray, given: npt.NDArray, original: npt.NDArray, spec: TrialSpec, device: torch.device) -> Split:
-    inputs = torch.tensor(x, dtype=getattr(torch, spec.dtype), device=device)
+def _split(x: Pictures, given: npt.NDArray, original: npt.NDArray, spec: TrialSpec, device: torch.device) -> Split:
+    inputs = as_inputs(x, getattr(torch, spec.dtype), device)
     return Split(inputs, torch.tensor(given, device=device), torch.tensor(original, device=device))
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from trainables.inputs import Inputs
 from trainables.losses.functions import predictions
 from trainables.measures import Columns
 from trainables.modes import evaluating
@@ -23,7 +24,7 @@ Array = npt.NDArray
 class Split:
     """Inputs, labels trained or tested on, and original labels, on the device."""
 
-    x: Tensor
+    x: Inputs
     given: Tensor
     original: Tensor
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from trainables.chunking import Chunks
 from trainables.gradients.engine import Engine, Record
 from trainables.gradients.types import Statistics
+from trainables.inputs import Inputs
 from trainables.modes import evaluating, frozen_buffers
 from trainables.sample import Indices
 from trainables.units import EvalMode, Example, Grouped
@@ -104,7 +105,7 @@ class Units(ABC):
     def sums(self, x: Tensor, y: Tensor, keep: Keep) -> Sums:
         """Sums over the units of a few examples, inside `mode`."""
 
-    def cell(self, inputs: Tensor, labels: Tensor, indices: Indices, keep: Keep) -> Sums:
+    def cell(self, inputs: Inputs, labels: Tensor, indices: Indices, keep: Keep) -> Sums:
         """Sums over the units of the examples at `indices`, inside `mode`, a chunk at a time."""
 
         def work(part: slice) -> Sums:
@@ -187,7 +188,7 @@ class GroupedUnits(Units):
         # A chunk must hold whole groups, so that chunks never change which examples meet.
         self.chunks = Chunks(max(1, CHUNK // k) * k)
 
-    def cell(self, inputs: Tensor, labels: Tensor, indices: Indices, keep: Keep) -> Sums:
+    def cell(self, inputs: Inputs, labels: Tensor, indices: Indices, keep: Keep) -> Sums:
         """Sums over the whole groups of the examples at `indices`."""
         found = Sums(q=self._zeros(), q4=self._zeros())
         whole = indices[: len(indices) // self.k * self.k]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from trainables.estimators import alpha_unbiased_of_one, jackknife_error
 from trainables.gradients.types import Statistics
+from trainables.inputs import Inputs
 from trainables.measures import Columns, columns
 from trainables.passes import Keep, Sums, Units
 from trainables.sample import Cell
@@ -70,7 +71,7 @@ class Sample:
         return np.flatnonzero(self.names == group)
 
 
-def measure_sample(units: Units, x: Tensor, y: Tensor, cells: Collection[Cell], keep: Keep) -> Sample:
+def measure_sample(units: Units, x: Inputs, y: Tensor, cells: Collection[Cell], keep: Keep) -> Sample:
     """One pass over the cells. x, y: the whole training set on the device."""
     sums: dict[str, list[Tensor]] = {part.name: [] for part in units.parts}
     whole, scalars = Sums(), []
@@ -100,7 +101,7 @@ def measure_sample(units: Units, x: Tensor, y: Tensor, cells: Collection[Cell], 
     return Sample({**layers, "*": layer("*", gram)}, names, whole)
 
 
-def _nothing(size: int, x: Tensor) -> Tensor:
+def _nothing(size: int, x: Inputs) -> Tensor:
     """The sum over no units."""
     return torch.zeros(size, dtype=torch.float64, device=x.device)
 

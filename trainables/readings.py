@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from trainables.inputs import Inputs
 from trainables.instruments import INSTRUMENTS, InstrumentChoice
 from trainables.instruments.interface import Directions, Dots, Gram, HeldOutSums, Moments, Reading, State
 from trainables.measures import Columns
@@ -37,9 +38,9 @@ class Readings:
 
     choices: Sequence[InstrumentChoice]
     units: Units
-    x: Any
+    x: Inputs
     y: Tensor
-    test_x: Any
+    test_x: Inputs
     test_y: Tensor
     sample: Indices
     corrupt: npt.NDArray[np.bool_]

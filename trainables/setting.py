@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.aggregators.interface import Aggregator, State
+from trainables.augmentations import AUGMENTATIONS
 from trainables.evaluation import Evaluator, Split
 from trainables.gradients.engine import Engine
 from trainables.gradients.types import Direction, Statistics
@@ -63,6 +64,7 @@ class Setting:
         last = spec.total_steps
         self.evaluation_steps = steps_of(measure.evaluate.schedule, last)
         self._layer_steps = steps_of(measure.online.layers, last - 1) if measure.online else frozenset()
+        self._augment = load(AUGMENTATIONS[spec.augmentation.name])
         self._factor: Factor = load(SCHEDULES[spec.schedule.name])
         self._sizes = {part.name: part.parameters for part in self.watch.units.parts}
         self._order = (-1, np.empty(0, dtype=np.int64))
@@ -89,8 +91,10 @@ class Setting:
         if self._order[0] != epoch:
             self._order = (epoch, epoch_order(self.spec.seed, epoch, len(self.train.x)))
         size = self.spec.batch_size
-        index = torch.from_numpy(self._order[1][position * size : (position + 1) * size]).to(self.device)
-        return self.train.x[index], self.train.given[index]
+        chosen = self._order[1][position * size : (position + 1) * size]
+        index = torch.from_numpy(chosen).to(self.device)
+        x = self._augment(self.spec.augmentation, self.train.x[index], chosen, self.spec.seed, epoch)
+        return x, self.train.given[index]
 
     @contextmanager
     def _stream(self, purpose: str) -> Iterator[None]:

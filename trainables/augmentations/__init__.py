@@ -21,10 +21,14 @@ class CropFlip(Choice):
     flip: Annotated[bool, Strict()] = True
 
     def check(self, around: Surroundings) -> None:
-        """Needs images: channels x height x width."""
+        """Needs images, channels x height x width, that stay in sight."""
         if len(around.shape) != 3:
             size = " x ".join(str(n) for n in around.shape)
             raise ValueError(f"crop-flip needs images; an example of {around.dataset!r} is {size}. Use none.")
+        if self.padding >= (side := min(around.shape[1:])):
+            raise ValueError(
+                f"crop-flip: padding {self.padding} moves images of {side} pixels out of sight; use at most {side - 1}."
+            )
 
 
 AUGMENTATIONS: dict[str, Entry] = with_plugins(

@@ -1,50 +1,14 @@
 """Data sets by name: parameters, code and plain facts; no data is touched here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from trainables.datasets.facts import DatasetFacts as DatasetFacts
+from trainables.datasets.folders import ImageFolder
+from trainables.datasets.images import Count, Images, image_facts
 from trainables.registry import Choice, Entry, Integer, Real, with_plugins
-
-Count = Annotated[Integer, Field(ge=1)]
-
-
-@dataclass(frozen=True)
-class DatasetFacts:
-    """shape: one example without the batch axis; classes; numbers of training and test examples."""
-
-    shape: tuple[int, ...]
-    classes: int
-    train: int
-    test: int
-
-
-WHOLE: dict[str, DatasetFacts] = {
-    "mnist-5k": DatasetFacts((1, 28, 28), 10, 4000, 1000),
-    "digits": DatasetFacts((1, 8, 8), 10, 1400, 397),
-    "mnist": DatasetFacts((1, 28, 28), 10, 60_000, 10_000),
-    "fashion-mnist": DatasetFacts((1, 28, 28), 10, 60_000, 10_000),
-    "cifar10": DatasetFacts((3, 32, 32), 10, 50_000, 10_000),
-    "cifar100": DatasetFacts((3, 32, 32), 100, 50_000, 10_000),
-}
-"""The image sets before any subset is taken."""
-
-
-class Images(Choice):
-    """`train_examples`: a subset of the training split with the shares of its classes; all by default."""
-
-    train_examples: Count | None = None
-
-    @model_validator(mode="after")
-    def _within(self) -> Self:
-        size = WHOLE[self.name].train
-        if self.train_examples is not None and self.train_examples > size:
-            raise ValueError(
-                f"train_examples {self.train_examples} is more than the {size} of {self.name}; leave it out for all."
-            )
-        return self
 
 
 class Mnist5k(Images):
@@ -108,12 +72,6 @@ class LinearExample(Choice):
     world: Literal["real", "random"] = "real"
 
 
-def image_facts(choice: Images) -> DatasetFacts:
-    """The facts of an image set after its subset is taken."""
-    whole = WHOLE[choice.name]
-    return replace(whole, train=choice.train_examples or whole.train)
-
-
 def cluster_facts(choice: GaussianClusters) -> DatasetFacts:
     """What the parameters say."""
     return DatasetFacts((choice.features,), choice.classes, choice.train, choice.test)
@@ -140,6 +98,9 @@ DATASETS: dict[str, Entry] = with_plugins(
         "fashion-mnist": _downloaded(FashionMnist, "Fashion-MNIST, 70,000 images"),
         "cifar10": _downloaded(Cifar10, "CIFAR-10, 60,000 colour images"),
         "cifar100": _downloaded(Cifar100, "CIFAR-100, 60,000 colour images"),
+        "image-folder": Entry(
+            ImageFolder, "trainables.datasets.image_folder:load", "your own images in folders of classes", image_facts
+        ),
         "gaussian-clusters": Entry(
             GaussianClusters,
             "trainables.datasets.gaussian_clusters:load",

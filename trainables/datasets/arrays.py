@@ -1,4 +1,4 @@
-"""A data set is arrays in memory: images or features, integer labels, a fixed split."""
+"""A data set is arrays: images or features (in memory, or made when asked for), integer labels, a fixed split."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,14 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from trainables.datasets.lazy import Lazy, Pictures
+
 
 @dataclass(frozen=True)
 class Arrays:
     """x: float32 [n, ...]; y: int64 [n]; training and test split. Index i is the position in the split."""
 
-    train_x: npt.NDArray[np.float32]
+    train_x: Pictures
     train_y: npt.NDArray[np.int64]
-    test_x: npt.NDArray[np.float32]
+    test_x: Pictures
     test_y: npt.NDArray[np.int64]
 
 
@@ -42,14 +44,21 @@ def split_arrays(x: npt.NDArray[np.float32], y: npt.NDArray[np.int64], test_of_c
 def read_only(arrays: Arrays) -> Arrays:
     """The same arrays, closed to writing, so that they can be shared by the trials of a process."""
     for array in (arrays.train_x, arrays.train_y, arrays.test_x, arrays.test_y):
-        array.flags.writeable = False
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
     return arrays
 
 
-def digest(*arrays: npt.NDArray) -> str:
-    """SHA-256 over dtype, shape and bytes of the arrays in order."""
+def taken(x: Pictures, positions: npt.NDArray[np.int64]) -> Pictures:
+    """The examples at these positions, in this order."""
+    return x.pick(positions) if isinstance(x, Lazy) else x[positions]
+
+
+def digest(*arrays: npt.NDArray | Lazy) -> str:
+    """SHA-256 over dtype, shape and bytes of the arrays in order; of images made when asked for, over what they
+    are made from."""
     total = hashlib.sha256()
     for array in arrays:
         total.update(f"{array.dtype.str}{array.shape}".encode())
-        total.update(np.ascontiguousarray(array).tobytes())
+        total.update(array.identity.encode() if isinstance(array, Lazy) else np.ascontiguousarray(array).tobytes())
     return total.hexdigest()

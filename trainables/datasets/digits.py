@@ -5,7 +5,7 @@ from sklearn.datasets import load_digits
 
 from trainables.datasets import Digits
 from trainables.datasets.arrays import Arrays, split_arrays
-from trainables.datasets.subset import first_examples
+from trainables.datasets.subset import arranged
 
 
 def load(choice: Digits) -> Arrays:
@@ -13,4 +13,4 @@ def load(choice: Digits) -> Arrays:
     bunch = load_digits()
     x = (bunch.images[:, None] / 16.0).astype(np.float32)
     test = {label: 40 if label < 7 else 39 for label in range(10)}
-    return first_examples(split_arrays(x, bunch.target.astype(np.int64), test), choice.train_examples)
+    return arranged(split_arrays(x, bunch.target.astype(np.int64), test), choice)

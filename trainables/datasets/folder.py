@@ -1,6 +1,5 @@
 """Where downloaded data sets lie, and fetching one without ever showing half of it."""
 
-import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -57,6 +56,9 @@ def _fetch(root: Path, files: Sequence[str], download: Callable[[Path], None]) -
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Held by one process at a time; the system frees it when the process ends, however it ends."""
+    # Here, since data sets are named where nothing is downloaded, on systems without it too.
+    import fcntl
+
     with path.open("w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

