@@ -76,7 +76,7 @@ def test_decay_enters_each_gradient_before_the_rolling_median():
     history = []
     for step in range(6):
         x, y = twin._batch(step)
-        found = torch.autograd.grad(twin.loss(twin.model(x), y).mean(), list(twin.model.parameters()))
+        found = torch.autograd.grad(twin.watch.units.loss(twin.model(x), y).mean(), list(twin.model.parameters()))
         history.append(torch.cat([g.flatten() for g in found]) + 0.3 * weights(twin))
         if step >= 2:
             median = torch.stack(history[-3:]).median(dim=0).values
