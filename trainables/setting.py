@@ -61,7 +61,9 @@ class Setting:
 
     def __post_init__(self) -> None:
         spec, measure = self.spec, self.spec.measure
-        last = spec.total_steps
+        # Read at every step: properties of the spec ask the data set for its facts each time.
+        self._per_epoch, self.last_step = spec.steps_per_epoch, spec.total_steps
+        last = self.last_step
         self.evaluation_steps = steps_of(measure.evaluate.schedule, last)
         self._layer_steps = steps_of(measure.online.layers, last - 1) if measure.online else frozenset()
         self._augment = load(AUGMENTATIONS[spec.augmentation.name])
@@ -87,7 +89,7 @@ class Setting:
         return step_made
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
-        epoch, position = divmod(step, self.spec.steps_per_epoch)
+        epoch, position = divmod(step, self._per_epoch)
         if self._order[0] != epoch:
             self._order = (epoch, epoch_order(self.spec.seed, epoch, len(self.train.x)))
         size = self.spec.batch_size
@@ -134,7 +136,7 @@ class Setting:
         if measured:
             row = {
                 "step": step,
-                "epoch": step // self.spec.steps_per_epoch,
+                "epoch": step // self._per_epoch,
                 "lr": self.rate(step),
                 "loss": loss,
                 "accuracy": float((predictions(outputs.detach()) == y).double().mean()),
@@ -165,7 +167,7 @@ class Setting:
     def rate(self, step: int) -> float:
         """Learning rate of the update from step to step + 1."""
         spec = self.spec
-        return spec.optimizer.lr * self._factor(spec.schedule, step, spec.total_steps, spec.steps_per_epoch)
+        return spec.optimizer.lr * self._factor(spec.schedule, step, self.last_step, self._per_epoch)
 
     def state(self) -> dict[str, Any]:
         """Tensors of everything that changes while training."""

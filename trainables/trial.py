@@ -74,7 +74,7 @@ class _Run:
 
     def to_end(self, should_stop: Callable[[], bool], on_step: Callable[[int, int], None] | None) -> TrialResult:
         """The loop."""
-        last = self._setting.spec.total_steps
+        last = self._setting.last_step
         try:
             while True:
                 target = self._measure()
@@ -105,7 +105,7 @@ class _Run:
             self._check_finite(rows)
             self._write("evals", [{"step": step, **row} for row in rows])
             self._finals = _finals(rows)
-            reached = _reached(setting.spec.stop, self._finals) if step < setting.spec.total_steps else None
+            reached = _reached(setting.spec.stop, self._finals) if step < setting.last_step else None
         if reached or setting.watch.due(step):
             layers, instruments = setting.watch.rows(step, at_the_end=bool(reached))
             self._write("layers", [{"step": step, **row} for row in layers])
