@@ -161,7 +161,7 @@ FALLBACKS: dict[str, Case] = {
         "a parameter that only an autograd function sees", _flat(nn.Flatten, nets.Tripled, size=6), (2, 3), **{"1": "1"}
     ),
     "batch norm inside": Case(
-        "a held vector around BatchNorm1d in evaluation mode",
+        "a held vector around BatchNorm1d",
         partial(problem, nets.batch_normed, (2, 3), 3, 5, CE),
         {"(root)": "(root)"},
         eval_mode=True,

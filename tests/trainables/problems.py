@@ -242,6 +242,8 @@ RULED: dict[str, Case] = {
     "attention of linear layers": _case("query, key and value as Linear layers", Attention, (4, 5)),
     "frozen": _case("parameters that are frozen have no statistics", frozen, (2, 3)),
     "dropout": _case("dropout, with the masks of the training pass", dropped, (2, 3), draws=True),
-    "batch norm 2d": _case("BatchNorm2d in evaluation mode", lambda: batch_normed(True), (2, 5, 6), eval_mode=True),
-    "batch norm 1d": _case("BatchNorm1d in evaluation mode", lambda: batch_normed(False), (2, 6), eval_mode=True),
+    "batch norm 2d": _case(
+        "BatchNorm2d with running statistics", lambda: batch_normed(True), (2, 5, 6), eval_mode=True
+    ),
+    "batch norm 1d": _case("BatchNorm1d with running statistics", lambda: batch_normed(False), (2, 6), eval_mode=True),
 }
