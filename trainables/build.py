@@ -19,7 +19,7 @@ from trainables.gradients.support import UnsupportedModelError
 from trainables.inputs import as_inputs
 from trainables.losses import LOSSES
 from trainables.models import MODELS
-from trainables.modes import frozen_buffers, mixes_examples
+from trainables.modes import draws, frozen_buffers, mixes_examples
 from trainables.optim import OPTIMIZERS
 from trainables.passes import ExampleUnits, Units, trainable
 from trainables.registry import load
@@ -47,7 +47,7 @@ def build_setting(spec: TrialSpec, device: str | None) -> Setting:
     with torch_stream(spec.seed, "checks", where):
         engine = _engine(spec, model, needs)
         units = load(ESTIMATORS[spec.estimator.name])(spec.estimator, model, loss, engine)
-        draws = _draws(model, x, where)
+        noisy = draws(model, x[:2] if len(x) > 1 else x)
         _check(model, engine, units, parameters, x, lambda outputs: loss(outputs, y))
     aggregator = load(AGGREGATORS[spec.aggregator.name])(spec.aggregator, spec.tail_count)
     facts: dict[str, int | str] = {
@@ -65,7 +65,7 @@ def build_setting(spec: TrialSpec, device: str | None) -> Setting:
         parameters=parameters,
         engine=engine,
         gradients=Gradients(model, loss, needs, parameters, engine),
-        draws=draws,
+        draws=noisy,
         aggregator=aggregator,
         aggregator_state=aggregator.init(),
         optimizer=load(OPTIMIZERS[spec.optimizer.name])(spec.optimizer),
@@ -82,19 +82,6 @@ def _engine(spec: TrialSpec, model: nn.Module, needs: str) -> Engine | None:
     """
     wanted = spec.estimator.name == "example" or needs in ("rows", "norms")
     return Engine(model) if wanted or (needs == "groups" and not mixes_examples(model)) else None
-
-
-def _draws(model: nn.Module, x: Tensor, device: torch.device) -> bool:
-    """Whether a forward pass in training mode draws from torch's generators."""
-
-    def states() -> list[Tensor]:
-        found = [torch.get_rng_state()]
-        return [*found, torch.cuda.get_rng_state(device)] if device.type == "cuda" else found
-
-    before = states()
-    with torch.no_grad(), frozen_buffers(model):
-        model(x[:2] if len(x) > 1 else x)
-    return any(not torch.equal(a, b) for a, b in zip(before, states(), strict=True))
 
 
 def _check(

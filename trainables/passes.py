@@ -169,9 +169,9 @@ class ExampleUnits(Units):
         """An example without a gradient has no direction and is left out."""
         weights = torch.where(squares > 0, squares, 1.0).rsqrt()
         for label in range(classes):
-            members = (y == label) & (squares > 0)
-            found.directed.append(int(members.sum()))
-            total = record.weighted_sum(weights * members).tensors if found.directed[-1] else {}
+            members = torch.nonzero((y == label) & (squares > 0)).flatten()
+            found.directed.append(len(members))
+            total = record.weighted_sum(weights, members).tensors if len(members) else {}
             found.directions.append({name: tensor.double() for name, tensor in total.items()})
 
 

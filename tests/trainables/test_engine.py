@@ -172,8 +172,12 @@ def test_rows_groups_and_weighted_sums_equal_a_loop_over_examples(name, mean_gra
         torch.testing.assert_close(weighted[parameter], expected, rtol=1e-10, atol=1e-12)
     groups = [slice(0, 1), torch.arange(1, size), slice(0, 0)]
     for group, direction in zip(groups, record.group_sums(groups), strict=True):
+        part = record.weighted_sum(weights, group).tensors
         for parameter, total in direction.tensors.items():
-            torch.testing.assert_close(total, oracle[parameter][group].sum(0), rtol=1e-10, atol=1e-12)
+            rows = oracle[parameter][group]
+            torch.testing.assert_close(total, rows.sum(0), rtol=1e-10, atol=1e-12)
+            expected = torch.einsum("i,i...->...", weights[group], rows)
+            torch.testing.assert_close(part[parameter], expected, rtol=1e-10, atol=1e-12)
 
 
 def test_thirds_are_as_equal_as_possible_and_average_to_the_mean():

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from trainables.gradients.engine import Engine
-from trainables.gradients.passes import measured_mode, same_draws, untouched
 from trainables.gradients.support import UnsupportedModelError
+from trainables.modes import draws, evaluating, same_draws, untouched
 
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-9}
 """Relative; float32 leaves room for other summation orders, not for a missing term."""
@@ -22,9 +22,9 @@ def check_independence(model: nn.Module, x: Tensor) -> None:
     A model that draws (dropout) is compared in evaluation mode: half a batch would draw other masks.
     """
     half = max(1, len(x) // 2)
-    draws = _draws(model, x)
-    with torch.no_grad(), measured_mode(model, draws):
-        if draws and _draws(model, x):
+    noisy = draws(model, x)
+    with torch.no_grad(), evaluating(model, noisy):
+        if noisy and draws(model, x):
             raise UnsupportedModelError(
                 "the model draws random numbers in evaluation mode too, so that its batches cannot be compared;"
                 " use nn.Dropout, or dropout(x, p, training=self.training)."
@@ -33,18 +33,6 @@ def check_independence(model: nn.Module, x: Tensor) -> None:
     scale = whole.abs().max().clamp_min(1.0)
     if float((whole - part).abs().max() / scale) > TOLERANCE[whole.dtype]:
         raise UnsupportedModelError("the model's output for an example depends on the other examples of its batch.")
-
-
-def _draws(model: nn.Module, x: Tensor) -> bool:
-    """Whether a pass of the model, in the mode it is in, takes from torch's generators."""
-    with torch.no_grad(), same_draws(x.device):
-        before = _states(x.device)
-        model(x)
-        return any(not torch.equal(a, b) for a, b in zip(before, _states(x.device), strict=True))
-
-
-def _states(device: torch.device) -> list[Tensor]:
-    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
 
 
 def check_complete(engine: Engine, losses: Tensor, sums: dict[str, Tensor]) -> None:
@@ -94,7 +82,7 @@ def check_model(engine: Engine, model: nn.Module, x: Tensor, losses_of: Callable
     generators and modes are left as they were.
     """
     engine.plan(x)
-    with untouched(model, x.device), measured_mode(model, engine.eval_mode):
+    with untouched(model, x.device), evaluating(model, engine.eval_mode):
         check_independence(model, x)
         size = max(1, len(x) // 2)
         with same_draws(x.device), engine.recording() as record:

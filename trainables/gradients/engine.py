@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from trainables.gradients.passes import measured_mode, untouched
 from trainables.gradients.plan import Owner, Plan, make_plan
 from trainables.gradients.record import Record
 from trainables.gradients.support import Layer, UnsupportedModelError, layers_of
 from trainables.gradients.types import Direction, Statistics
+from trainables.modes import evaluating, untouched
 
 __all__ = ["Engine", "Record", "square_norm"]
 
@@ -41,7 +41,7 @@ class Engine:
 
     def plan(self, x: Tensor) -> None:
         """Decide, by trial passes over a few of the examples x [N, ...], which way each layer is measured."""
-        with untouched(self.model, x.device), measured_mode(self.model, self.eval_mode):
+        with untouched(self.model, x.device), evaluating(self.model, self.eval_mode):
             self._plan = make_plan(self.model, self.layers, x)
 
     @property

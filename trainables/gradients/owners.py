@@ -19,11 +19,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from trainables.gradients.parts import ROW_BYTES, Part, along
-from trainables.gradients.passes import in_modes, modes_of
 from trainables.gradients.plan import Layout, Owner
 from trainables.gradients.support import UnsupportedModelError
 from trainables.gradients.trace import versions
 from trainables.gradients.types import DenseRows, Rows
+from trainables.modes import in_modes, modes_of
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,11 @@ class OwnerPart(Part):
         """Sum over a group of examples, as one batch."""
         return self._sums(group, {k: {o: d[group] for o, d in c.deltas.items()} for k, c in enumerate(self._calls)})
 
-    def weighted(self, weights: Tensor) -> dict[str, Tensor]:
+    def weighted(self, weights: Tensor, group: Tensor | slice) -> dict[str, Tensor]:
         """A vector-Jacobian product is linear in the output gradients, so these are weighted."""
-        deltas = {k: {o: d * along(weights, d) for o, d in c.deltas.items()} for k, c in enumerate(self._calls)}
-        return self._sums(slice(None), deltas)
+        own = weights[group]
+        deltas = {k: {o: d[group] * along(own, d) for o, d in c.deltas.items()} for k, c in enumerate(self._calls)}
+        return self._sums(group, deltas)
 
     def _sums(self, group: Tensor | slice, deltas: dict[int, dict[int, Tensor]]) -> dict[str, Tensor]:
         if all(len(delta) == 0 for each in deltas.values() for delta in each.values()):

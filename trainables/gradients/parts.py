@@ -39,8 +39,8 @@ class Part(ABC):
         """Sum over a group of examples, in the parameters' shapes."""
 
     @abstractmethod
-    def weighted(self, weights: Tensor) -> dict[str, Tensor]:
-        """Sum over all examples of weights [N] times their gradients."""
+    def weighted(self, weights: Tensor, group: Tensor | slice) -> dict[str, Tensor]:
+        """Sum over a group of examples of their weights, of weights [N], times their gradients."""
 
     @abstractmethod
     def rows(self, name: str, scale: float) -> Rows:

@@ -187,9 +187,9 @@ class Record(Examples):
         found = {name: each * self._scale**2 for part in self._parts for name, each in part.gram().items()}
         return {layer.name: found[layer.name] for layer in self._layers}
 
-    def weighted_sum(self, weights: Tensor) -> Direction:
-        """sum_i weights_i g_i, of weights [N]."""
-        found = {n: each for part in self._parts for n, each in part.weighted(weights * self._scale).items()}
+    def weighted_sum(self, weights: Tensor, group: Tensor | slice = slice(None)) -> Direction:
+        """sum over a group (slice or indices; all by default) of weights_i g_i, of weights [N]."""
+        found = {n: each for part in self._parts for n, each in part.weighted(weights * self._scale, group).items()}
         return Direction({name: found[name] for name in self._parameters})
 
     def group_sums(self, groups: Sequence[Tensor | slice]) -> list[Direction]:

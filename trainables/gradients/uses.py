@@ -13,9 +13,9 @@ from torch.func import functional_call
 
 from trainables.gradients import linear
 from trainables.gradients.parts import Part, along
-from trainables.gradients.passes import measured_mode
 from trainables.gradients.support import Layer
 from trainables.gradients.types import DenseRows, Rows
+from trainables.modes import evaluating
 
 Pairs = Sequence[tuple[Tensor, Tensor]]
 """(input, output gradient), [N, ...] both, of each use of one layer."""
@@ -49,9 +49,9 @@ class RuledPart(Part):
         """Sum over a group of examples and all uses."""
         return self._sums([(x[group], d[group]) for x, d in self._pairs])
 
-    def weighted(self, weights: Tensor) -> dict[str, Tensor]:
+    def weighted(self, weights: Tensor, group: Tensor | slice) -> dict[str, Tensor]:
         """A rule is linear in the output gradients, so these are weighted."""
-        return self._sums([(x, d * along(weights, d)) for x, d in self._pairs])
+        return self._sums([(x[group], d[group] * along(weights[group], d)) for x, d in self._pairs])
 
     def rows(self, name: str, scale: float) -> Rows:
         """Rows of one parameter; dense where there are several uses."""
@@ -74,7 +74,7 @@ class RuledPart(Part):
             replaced[tensor] = direction[self._layer.parameter(tensor)].to(replaced[tensor])
         _without_padding(self._layer.module, replaced)
         found = []
-        with torch.no_grad(), measured_mode(self._layer.module, eval_mode=True):
+        with torch.no_grad(), evaluating(self._layer.module):
             for x, d in self._pairs:
                 output: Tensor = functional_call(self._layer.module, replaced, (x,))
                 found.append((output.double() * d.double()).flatten(1).sum(dim=1))
