@@ -184,7 +184,8 @@ def test_other_sources_on_a_node_are_found_before_anything_runs(
 
 
 def test_a_worker_with_other_sources_refuses_the_trial(tmp_path: Path) -> None:
-    launched = tune.Launch(RunOptions(str(tmp_path)), str(tmp_path / "stop"), "0" * 64, noting(tmp_path / "ran.txt"))
+    attempt = noting(tmp_path / "ran.txt")
+    launched = tune.ForWorkers(RunOptions(str(tmp_path)), str(tmp_path / "stop"), "0" * 64, attempt, {})
     point = {"trial": {"trial_id": trial_id(tiny(0)), "spec": canonical_json(tiny(0))}}
     with pytest.raises(ClusterError, match="edited since"):
         tune._trial(point, launched)
