@@ -21,7 +21,20 @@ from trainables.spec import TrialSpec
 Coherence = Callable[..., tuple[int, str, str]]
 
 HEAVY = ("torch", "ray", "wandb", "matplotlib", "numba", "sklearn", "mlxtend")
-VERBS = ["list", "schema", "plan", "run", "status", "retry", "compact", "demo", "figures", "claims", "report"]
+VERBS = [
+    "list",
+    "schema",
+    "plan",
+    "run",
+    "status",
+    "failures",
+    "retry",
+    "compact",
+    "demo",
+    "figures",
+    "claims",
+    "report",
+]
 
 
 @pytest.mark.parametrize("verb", [*VERBS, "wandb push"])
