@@ -29,9 +29,9 @@ ROW_S = 5.5e-10
 WIDE_RATE = 1.0e11
 """Operations a second of large matrix products."""
 
-FILE_BYTES = 9_000
-"""A Parquet file of one of these tables without rows."""
-ROW_BYTES = {"steps": 75, "layers": 115, "evals": 60, "examples": 12, "instruments": 40}
+DONE_BYTES, FILE_BYTES = 27_000, 7_000
+"""The rows of `trials` and `attempts`; a Parquet file of another table, without its rows."""
+ROW_BYTES = {"steps": 75, "layers": 50, "evals": 60, "examples": 8, "instruments": 40}
 PER_INSTRUMENT = 60
 """Rows that an instrument leaves at one step, in the order of magnitude."""
 
@@ -77,9 +77,8 @@ def rough_work(spec: TrialSpec) -> Work:
 def rough_bytes(spec: TrialSpec) -> float:
     """Bytes that a finished trial takes in the store, its checkpoints gone."""
     rows = rough_rows(spec)
-    return sum(ROW_BYTES[table] * number for table, number in rows.items()) + FILE_BYTES * (
-        2 + sum(number > 0 for number in rows.values())
-    )
+    content = sum(FILE_BYTES + ROW_BYTES[table] * number for table, number in rows.items() if number)
+    return DONE_BYTES + content
 
 
 def rough_rows(spec: TrialSpec) -> dict[str, float]:

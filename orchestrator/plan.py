@@ -102,7 +102,7 @@ def make_plan(
     if calibrated:
         from orchestrator import calibrate
 
-        estimator = estimator.timed(calibrate.calibrate(specs.values()), calibrate.SPREAD)
+        estimator = estimator.timed(calibrate.calibrate(specs.values(), calibrate.SECONDS), calibrate.SPREAD)
     seconds = {identity: estimator.seconds(spec) for identity, spec in specs.items()}
     order = sorted(specs, key=lambda identity: -seconds[identity].middle)
     return Plan(

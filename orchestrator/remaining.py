@@ -1,6 +1,6 @@
 """How far a launch is and how long it still takes: arithmetic and wording, no screen."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import ceil, floor
 
@@ -65,12 +65,17 @@ def left_between(
 
 
 def span(low: float, high: float) -> str:
-    """'20 to 70 s', '2 to 5 min', '1.5 to 3.2 h': one unit, rounded outwards."""
-    if high < 120:
-        return f"{floor(low)} to {ceil(high)} s"
-    if high < 7200:
-        return f"{floor(low / 60)} to {ceil(high / 60)} min"
-    return f"{floor(low / 360) / 10:g} to {ceil(high / 360) / 10:g} h"
+    """'20 to 70 s', '40 s to 5 min', '2 to 5 min', '50 min to 3 h', '1.5 to 3.2 h': rounded outwards."""
+    lower, upper = _rough(low, floor), _rough(high, ceil)
+    return f"{lower[0]} to {' '.join(upper)}" if lower[1] == upper[1] else f"{' '.join(lower)} to {' '.join(upper)}"
+
+
+def _rough(seconds: float, rounded: Callable[[float], int]) -> tuple[str, str]:
+    if seconds < 120:
+        return str(rounded(seconds)), "s"
+    if seconds < 7200:
+        return str(rounded(seconds / 60)), "min"
+    return f"{rounded(seconds / 360) / 10:g}", "h"
 
 
 def duration(seconds: float) -> str:
