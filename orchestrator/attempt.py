@@ -92,7 +92,7 @@ def run_attempt(spec: TrialSpec, options: RunOptions, should_stop: Callable[[], 
     try:
         result = _train(spec, identity, row["attempt"], store, options, deadline, meter)
         if result.outcome == "interrupted" and deadline.passed:
-            raise OutOfTimeError(f"more than the {deadline.seconds:g} s of --timeout; stopped at {result.end_step}")
+            raise OutOfTimeError(f"more than the {deadline.seconds:g} s of --timeout, at step {result.end_step}")
     except SupersededError:
         if is_open(store, identity, row["attempt"]):
             _record(store, {**row, "outcome": "interrupted", "end_step": meter.step, **meter.used()})

@@ -51,7 +51,7 @@ class Endings:
     def recovers(self, identity: str, error: BaseException | None) -> None:
         """The worker did not come back, and the trial will be started again where its failures allow."""
         why = self._close(identity, error)
-        if may_retry(failures_since(self._store, identity, self._firsts[identity])):
+        if self.fatal is None and may_retry(failures_since(self._store, identity, self._firsts[identity])):
             self._observer.note(f"{identity}: {why}; it starts again from its last checkpoint")
 
     def gave_up(self, identity: str, error: BaseException | None) -> None:

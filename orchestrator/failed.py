@@ -71,7 +71,7 @@ def failure_lines(sweep: str, groups: Sequence[FailureGroup], store: Store) -> I
     if not groups:
         yield f"sweep {sweep}: nothing failed"
         return
-    yield f"sweep {sweep}: {sum(group.count for group in groups)} failed, {len(groups)} causes"
+    yield f"sweep {sweep}: {sum(group.count for group in groups)} failed, causes: {len(groups)}"
     for group in groups:
         yield f"{group.count:>6}  {group.failure}  {group.line}"
         yield f"        e.g. {group.example}, traceback in {store.root / 'attempts' / group.example}"
