@@ -10,7 +10,7 @@ counts as a failure for Tune; a trial's own exception is recorded, and tried aga
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,10 @@ from orchestrator.attempt import RunOptions, run_attempt
 from orchestrator.endings import Endings
 from orchestrator.errors import one_line
 from orchestrator.families import family_key
+from orchestrator.launch import ForWorkers, Launch
 from orchestrator.observer import Observer
 from orchestrator.quiet import log_path, quiet
-from orchestrator.resources import ClusterError, Node, Resources, fit, slots
+from orchestrator.resources import ClusterError, Node, Resources, fewer, fit, slots
 from orchestrator.retries import Attempt, run_with_retries
 from orchestrator.scratch import environment, short_folder
 from orchestrator.stop import StopPoll, StopSwitch, family_flag, kept_handler
@@ -52,26 +53,6 @@ SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
 }
-
-
-@dataclass(frozen=True)
-class ForWorkers:
-    """What every trial of a launch is given, beside its spec. estimates: CPU seconds by trial id."""
-
-    options: RunOptions
-    flag: str
-    digest: str
-    attempt: Attempt
-    estimates: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Launch:
-    """A launch as its driver sees it."""
-
-    for_workers: ForWorkers
-    observer: Observer
-    switch: StopSwitch
 
 
 def run_on_ray(
@@ -119,21 +100,25 @@ def run_on_ray(
                 switch.request,
             )
             for first in range(0, len(specs), WAVE):
-                if not switch.requested:
-                    at_once = slots(resources, nodes)
-                    _run_wave(specs[first : first + WAVE], launch, resources, at_once, scratch, endings)
+                wave = specs[first : first + WAVE]
+                while wave and not switch.requested:
+                    _run_wave(wave, launch, resources, slots(resources, nodes), scratch, endings)
+                    wave = endings.left(wave)
+                    resources = fewer(resources, nodes) if wave else resources
     if switch.interrupted:
         raise KeyboardInterrupt
 
 
 def check_sources() -> None:
-    """Refuse a cluster on which some node would import other sources than this process."""
+    """Refuse a cluster on which some node would import other sources than this process, or does not answer."""
     here = packages.seen_here()
     # By value: a worker that sees other packages could not import the function that finds that out.
     ray.cloudpickle.register_pickle_by_value(packages)
     try:
         asked = {node["NodeID"]: _ask(node["NodeID"]) for node in _alive()}
         answers = {node: ray.get(answer, timeout=CONNECT_S) for node, answer in asked.items()}
+    except ray.exceptions.RayError as error:
+        raise ClusterError(f"a node does not answer ({one_line(str(error), 200)}); is its memory full?") from error
     finally:
         ray.cloudpickle.unregister_pickle_by_value(packages)
     for node, there in answers.items():
@@ -207,8 +192,16 @@ def _run_wave(
             failure_config=tune.FailureConfig(max_failures=RETRIES),
         ),
     )
-    with environment({"TUNE_MAX_PENDING_TRIALS_PG": str(at_once)}):
-        tuner.fit()
+    try:
+        with environment({"TUNE_MAX_PENDING_TRIALS_PG": str(at_once)}):
+            tuner.fit()
+    except RuntimeError as error:
+        # Tune gives up altogether when the memory monitor kills a worker: the rest of the wave is run anew.
+        if not isinstance(error.__cause__, ray.exceptions.OutOfMemoryError):
+            raise
+        endings.killed(events.running, error.__cause__)
+    else:
+        endings.wave_ended(specs)
     if endings.fatal is not None:
         raise endings.fatal
 

@@ -111,7 +111,7 @@ def test_how_right_the_plan_was() -> None:
 
 
 def test_the_page_says_how_right_the_plan_was(tmp_path: Path) -> None:
-    store = write(tmp_path / "store", MadeUp(specs=grid(seeds=2), effects=EFFECTS))
+    store = write(tmp_path / "store", MadeUp(specs=grid(corruptions=(NONE,), seeds=2), effects=EFFECTS))
     assert "No attempt says what was expected" in page_of(store)
     for file in store.glob("attempts/*/*.parquet"):
         [row] = pl.read_parquet(file).to_dicts()
