@@ -27,7 +27,7 @@ class Launched:
             self.observer,
             store,
             dict(zip(self.ids, self.specs, strict=True)),
-            lambda family: self.stops.append("family"),
+            lambda _: self.stops.append("family"),
             lambda: self.stops.append("all"),
         )
         fake.before = _kill
