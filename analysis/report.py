@@ -19,6 +19,8 @@ from analysis.sweeps import Sweep, cell_label
 from analysis.theme import number, percent
 
 TEMPLATE = "report.html.j2"
+FINISHED = ("completed", "diverged", "stopped")
+"""Outcomes of an attempt that made its trial done."""
 TAGS = {
     "S": "seen in the paper's own text",
     "C": "seen in the authors' released code",
@@ -35,11 +37,25 @@ class Cost:
     attempts: int
     unfinished: int
     peak_memory_mib: float | None
+    plan: "Expected | None"
 
     @property
     def measuring_share(self) -> str:
         """Share of the CPU seconds that went into probes and evaluations."""
         return percent(self.measure_s / self.cpu_s) if self.cpu_s > 0 else "undefined"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How right the plan was: CPU seconds over the trials of which both are known, every attempt included.
+
+    ratios: of used to expected by trial: lower quartile, median, upper quartile.
+    """
+
+    trials: int
+    expected_s: float
+    used_s: float
+    ratios: tuple[float, float, float]
 
 
 def render(store: Store, sweep: Sweep, results: Iterable[Drawn | NotDrawn] | None = None) -> str:
@@ -141,9 +157,34 @@ def cost(store: Store, sweep: Sweep) -> Cost:
         measure_s=float(last["measure_s"].sum()),
         wall_s=float((ended["ended_at"] - ended["started_at"]).sum()),
         attempts=last.height,
-        unfinished=last.filter(pl.col("outcome") != "completed").height,
+        unfinished=last.filter(~pl.col("outcome").is_in(FINISHED)).height,
         peak_memory_mib=None if peak is None else float(peak),  # type: ignore[arg-type]
+        plan=expected(last),
     )
+
+
+def expected(attempts: pl.DataFrame) -> Expected | None:
+    """Of the finished trials whose attempts all say what they used and the first of which says what was expected.
+
+    A later attempt may have been planned with more knowledge: the first expectation counts. A lost attempt used an
+    unknown amount, so that its trial is left out.
+    """
+    trials = (
+        attempts.sort("attempt")
+        .group_by("trial_id")
+        .agg(
+            pl.col("estimated_s").first().alias("expected"),
+            pl.col("cpu_s").sum().alias("used"),
+            pl.col("cpu_s").is_null().any().alias("lost"),
+            pl.col("outcome").is_in(FINISHED).any().alias("finished"),
+        )
+        .filter(pl.col("finished") & ~pl.col("lost") & (pl.col("expected") > 0))
+    )
+    if trials.is_empty():
+        return None
+    ratios = trials["used"] / trials["expected"]
+    low, middle, high = (float(ratios.quantile(q, "linear")) for q in (0.25, 0.5, 0.75))  # type: ignore[arg-type]
+    return Expected(trials.height, float(trials["expected"].sum()), float(trials["used"].sum()), (low, middle, high))
 
 
 def _provenance(sweep: Sweep) -> list[tuple[str, str, int]]:

@@ -21,7 +21,7 @@ from trainables.records import SCHEMA_VERSION, SCHEMAS, STORE_FILE
 _PART = re.compile(r"part-\d+\.parquet")
 _REVISION = re.compile(r"\d+\.parquet")
 _TRIAL_ID = re.compile(r"[0-9a-f]{12}")
-COUNTED = ("steps", "layers", "evals", "examples")
+COUNTED = ("steps", "layers", "evals", "examples", "instruments")
 """Tables whose number of rows `trials` declares."""
 
 

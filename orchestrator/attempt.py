@@ -17,9 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.deadline import Deadline
+from orchestrator.failures import STORE_IS_FULL, OutOfTimeError, failure_class
 from orchestrator.fresh import reset_process
+from orchestrator.history import close_lost, is_open
 from orchestrator.orphan import await_previous
-from orchestrator.states import outcome_of
+from orchestrator.states import is_stale, outcome_of
 from orchestrator.store import Store
 from orchestrator.trial_row import trial_row
 from trainables.records import write_part
@@ -32,13 +35,19 @@ class RunOptions:
     """What an attempt is told beside the spec; nothing here changes a number.
 
     store: the store's folder. checkpoint_every_s: seconds between checkpoints. provenance: JSON text for
-    the `trials` row. device: torch device, None chooses.
+    the `trials` row. device: torch device, None chooses. timeout_s: wall seconds an attempt may take.
+    rerun_stale: replace a finished trial of an older numerics version. Of one trial: first_attempt, the number
+    of the launch's first attempt at it; estimated_s, CPU seconds that the plan expects of it.
     """
 
     store: str
     checkpoint_every_s: float = 10.0
     provenance: str = "{}"
     device: str | None = None
+    timeout_s: float | None = None
+    rerun_stale: bool = False
+    first_attempt: int = 0
+    estimated_s: float | None = None
 
 
 @dataclass
@@ -65,24 +74,33 @@ class _Meter:
 
 
 def run_attempt(spec: TrialSpec, options: RunOptions, should_stop: Callable[[], bool]) -> str:
-    """Bring the trial as far as it goes and say how the attempt ended: completed, diverged, interrupted or
-    failed. A trial that is done already is left alone. An exception of the trial is recorded and becomes
-    `failed`; one while recording (a full disk) is raised."""
+    """Bring the trial as far as it goes and say how the attempt ended: completed, diverged, stopped, interrupted or
+    failed. A trial that is done already is left alone, unless it is stale and to be replaced. An exception of the
+    trial is recorded and becomes `failed`. Raised are one while recording, and that of a store without room or
+    right to write, which every other trial would meet."""
     store, identity = Store(Path(options.store)), trial_id(spec)
-    if done := outcome_of(store, identity):
+    done = outcome_of(store, identity)
+    if done and options.rerun_stale and is_stale(store, identity):
+        store.forget(identity)
+    elif done:
         store.clear_checkpoints([identity])
         return done
     from trainables.sink import SupersededError
 
-    meter = _Meter()
-    row = _begin(store, identity)
+    meter, deadline = _Meter(), Deadline(options.timeout_s, should_stop)
+    row = _begin(store, identity, options)
     try:
-        result = _train(spec, identity, row["attempt"], store, options, should_stop, meter)
+        result = _train(spec, identity, row["attempt"], store, options, deadline, meter)
+        if result.outcome == "interrupted" and deadline.passed:
+            raise OutOfTimeError(f"more than the {deadline.seconds:g} s of --timeout, at step {result.end_step}")
     except SupersededError:
-        _record(store, {**row, "outcome": "interrupted", "end_step": meter.step, **meter.used()})
+        if is_open(store, identity, row["attempt"]):
+            _record(store, {**row, "outcome": "interrupted", "end_step": meter.step, **meter.used()})
         return "interrupted"
-    except Exception as error:  # noqa: BLE001 - the one boundary: a failing trial is a result and never stops a sweep
+    except Exception as error:  # the one boundary: a failing trial is a result and never stops a sweep
         _record(store, {**row, "outcome": "failed", "end_step": meter.step, **_failure(error), **meter.used()})
+        if isinstance(error, OSError) and error.errno in STORE_IS_FULL:
+            raise
         return "failed"
     _record(store, {**row, **_ended(result), **meter.used()})
     if result.outcome != "interrupted":
@@ -92,7 +110,7 @@ def run_attempt(spec: TrialSpec, options: RunOptions, should_stop: Callable[[], 
     return result.outcome
 
 
-def _begin(store: Store, identity: str) -> dict[str, Any]:
+def _begin(store: Store, identity: str, options: RunOptions) -> dict[str, Any]:
     from trainables.checkpoint import CheckpointFolder
 
     checkpoints = CheckpointFolder(store.checkpoints(identity))
@@ -104,9 +122,11 @@ def _begin(store: Store, identity: str) -> dict[str, Any]:
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "started_at": time.time(),
+        "estimated_s": options.estimated_s,
     }
     _record(store, row)
     await_previous(store, identity, row["attempt"])
+    close_lost(store, identity, row["attempt"] - 1, "infrastructure", "its process ended without a word")
     if row["start_step"] != (step := checkpoints.newest_step()):  # the older attempt saved one more
         row["start_step"] = step
         _record(store, row)
@@ -155,6 +175,7 @@ def _ended(result: TrialResult) -> dict[str, Any]:
 
 def _failure(error: Exception) -> dict[str, str]:
     return {
+        "failure": failure_class(error),
         "error_class": type(error).__name__,
         "fingerprint": fingerprint(error),
         "message": "".join(traceback.format_exception(error)),

@@ -4,64 +4,117 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.cost import Estimator, estimator_from
+from orchestrator.estimates import Amount, Estimator, estimator_from, total
 from orchestrator.load import LoadedSweep
 from orchestrator.reading import Damage
 from orchestrator.resources import Resources
-from orchestrator.states import Status, count, is_finished, trial_states
+from orchestrator.states import Status, count, failure_of, is_finished, survey
 from orchestrator.store import Store
 from trainables.spec import TrialSpec
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """Which unfinished trials would run. failed_only: those whose last attempt failed, in these ways if `only` names
+    any. stale: finished ones of an older numerics version too."""
+
+    failed_only: bool = False
+    only: frozenset[str] = frozenset()
+    stale: bool = False
+
+
+EVERYTHING = Wanted()
+TIMED = "timed on the first steps of a trial of each kind, within a factor of 1.5"
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What a run would do. `to_run` is in the order of running: the longest first."""
+    """What a run would do. `to_run` is in the order of running: the longest first.
+
+    seconds, bytes: expected of each trial to run. gpu: share of a GPU that each occupies. stale: finished trials of an
+    older numerics version; they are among `to_run` when they are to be run again.
+    """
 
     status: Status
     to_run: dict[str, TrialSpec]
     states: dict[str, str]
-    estimates: dict[str, float]
+    seconds: dict[str, Amount]
+    bytes: dict[str, Amount]
+    gpu: float
     workers: int
     basis: str
+    stale: list[str]
     damage: Damage
 
     @property
-    def cpu_seconds(self) -> float:
-        """Work of the trials to run."""
-        return sum(self.estimates.values())
+    def estimates(self) -> dict[str, float]:
+        """Expected CPU seconds by trial id."""
+        return {identity: amount.middle for identity, amount in self.seconds.items()}
 
     @property
-    def wall_seconds(self) -> float:
-        """Time they take with `workers` at once."""
-        return max(self.cpu_seconds / self.workers, *self.estimates.values(), 0.0)
+    def cpu(self) -> Amount:
+        """CPU seconds of the trials to run."""
+        return total(self.seconds.values())
+
+    @property
+    def wall(self) -> Amount:
+        """Seconds they take with `workers` at once: their work shared, and no trial in two places."""
+        cpu = self.cpu
+        ends = ("middle", "low", "high")
+        longest = {end: max((getattr(one, end) for one in self.seconds.values()), default=0.0) for end in ends}
+        return Amount(*(max(getattr(cpu, end) / self.workers, longest[end]) for end in ends))
+
+    @property
+    def disk(self) -> Amount:
+        """Bytes that they will leave in the store."""
+        return total(self.bytes.values())
 
     def as_json(self) -> dict[str, Any]:
         """The form that `plan --json` prints."""
+        cpu, wall, disk = self.cpu, self.wall, self.disk
         return {
             **self.status.as_json(),
+            "stale": len(self.stale),
             "to_run": list(self.to_run),
-            "cpu_seconds": round(self.cpu_seconds, 1),
-            "wall_seconds": round(self.wall_seconds, 1),
+            **_rounded("cpu_seconds", cpu, 1),
+            **_rounded("gpu_seconds", Amount(*(self.gpu * each for each in (cpu.middle, cpu.low, cpu.high))), 1),
+            **_rounded("wall_seconds", wall, 1),
+            **_rounded("disk_bytes", disk, None),
             "workers": self.workers,
             "basis": self.basis,
         }
 
 
-def make_plan(loaded: LoadedSweep, store: Store, *, workers: int | None = None, failed_only: bool = False) -> Plan:
-    """What is missing and what it costs. `failed_only`: only trials whose last attempt failed would run."""
+def make_plan(
+    loaded: LoadedSweep,
+    store: Store,
+    *,
+    workers: int | None = None,
+    wanted: Wanted = EVERYTHING,
+    calibrated: bool = False,
+) -> Plan:
+    """What is missing and what it costs. calibrated: time a few steps of each kind first, in this process."""
     damage = Damage()
-    states = trial_states(store, loaded.specs, damage)
+    states, old = survey(store, loaded.specs, damage)
+    chosen = _chosen(states, old, store, wanted, damage)
+    specs = {identity: loaded.specs[identity] for identity in chosen}
     estimator = estimator_from(store, (identity for identity, state in states.items() if state == "done"))
-    wanted = [identity for identity, state in states.items() if _would_run(state, failed_only)]
-    estimates = {identity: estimator.seconds(loaded.specs[identity]) for identity in wanted}
-    order = sorted(wanted, key=lambda identity: -estimates[identity])
+    if calibrated:
+        from orchestrator import calibrate
+
+        estimator = estimator.timed(calibrate.calibrate(specs.values(), calibrate.SECONDS), calibrate.SPREAD)
+    seconds = {identity: estimator.seconds(spec) for identity, spec in specs.items()}
+    order = sorted(specs, key=lambda identity: -seconds[identity].middle)
     return Plan(
         status=count(loaded.name, states),
-        to_run={identity: loaded.specs[identity] for identity in order},
+        to_run={identity: specs[identity] for identity in order},
         states=states,
-        estimates={identity: estimates[identity] for identity in order},
+        seconds={identity: seconds[identity] for identity in order},
+        bytes={identity: estimator.bytes(specs[identity]) for identity in order},
+        gpu=loaded.sweep.resources.gpu,
         workers=workers or default_workers(loaded.sweep.resources),
-        basis=_basis(estimator, [loaded.specs[identity] for identity in wanted]),
+        basis=TIMED if calibrated else _basis(estimator, list(specs.values())),
+        stale=[identity for identity in loaded.specs if identity in old],
         damage=damage,
     )
 
@@ -76,8 +129,19 @@ def available_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _would_run(state: str, failed_only: bool) -> bool:
-    return state == "failed" if failed_only else not is_finished(state)
+def _chosen(states: dict[str, str], old: set[str], store: Store, wanted: Wanted, damage: Damage) -> list[str]:
+    if not wanted.failed_only:
+        return [name for name, state in states.items() if not is_finished(state) or (wanted.stale and name in old)]
+    failed = [identity for identity, state in states.items() if state == "failed"]
+    return [name for name in failed if not wanted.only or failure_of(store, name, damage) in wanted.only]
+
+
+def _rounded(name: str, amount: Amount, digits: int | None) -> dict[str, float]:
+    return {
+        name: round(amount.middle, digits),
+        f"{name}_low": round(amount.low, digits),
+        f"{name}_high": round(amount.high, digits),
+    }
 
 
 def _basis(estimator: Estimator, specs: list[TrialSpec]) -> str:

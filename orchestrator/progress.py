@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from orchestrator.remaining import Counts, seconds_left, summary
+from orchestrator.remaining import Counts, left_between, seconds_left, summary
 
 PIPED_EVERY_S = 5.0
 """At most one plain line in this time,"""
@@ -137,7 +137,8 @@ class Progress:
             now = self._clock()
             running = {trial: now - began for trial, began in self._running.items()}
             left = seconds_left(self._weights, self._taken, running, self._closed, self._slots)
-            return summary(self._counts(), now - self._began, left)
+            between = left_between(left, self._weights, self._taken, self._closed)
+            return summary(self._counts(), now - self._began, left, between)
 
     def _counts(self) -> Counts:
         done = len(self._closed - self._failed)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import TextIO
 
 
 def log_path(store: Path, name: str) -> Path:
@@ -38,9 +39,19 @@ def quiet(log: Path) -> Iterator[None]:
             try:
                 yield
             finally:
-                out.flush()
-                err.flush()
+                _flush_or_drop(out, 1)
+                _flush_or_drop(err, 2)
     finally:
         for number, copy in saved:
             os.dup2(copy, number)
             os.close(copy)
+
+
+def _flush_or_drop(stream: TextIO, number: int) -> None:
+    """Chatter that the log cannot take (its disk is full) must neither end a run nor reach the terminal later."""
+    try:
+        stream.flush()
+    except OSError:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), number)
+        stream.flush()

@@ -1,10 +1,9 @@
 """Running a sweep: record it, plan what is missing, run that, and say what came of it."""
 
-import errno
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,21 +12,19 @@ from types import FrameType
 from orchestrator.address import require_answer
 from orchestrator.attempt import RunOptions
 from orchestrator.errors import StoreWriteError, UserError, reason
+from orchestrator.failures import FAILURES, STORAGE
 from orchestrator.installed import require
 from orchestrator.load import LoadedSweep, load_sweep
 from orchestrator.lock import DriverLock
 from orchestrator.observer import Observer
-from orchestrator.plan import Plan, available_cpus, make_plan
+from orchestrator.plan import EVERYTHING, Plan, Wanted, available_cpus, make_plan
 from orchestrator.provenance import collect
 from orchestrator.reading import Damage
 from orchestrator.resources import Resources
 from orchestrator.revisions import newest_revision, record_sweep
 from orchestrator.states import Status, count, is_finished, look_for_damage, trial_states
-from orchestrator.store import Store, create_store, open_store
-from trainables.spec import TrialSpec
-
-_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EFBIG, errno.EACCES)
-"""Errors of a disk or mount rather than of this code."""
+from orchestrator.store import COMPACTED, Store, create_store, open_store
+from trainables.registry import nearest
 
 ObserverOf = Callable[[Plan], AbstractContextManager[Observer]]
 """Makes the observer of a run from its plan: the estimates weigh the time left."""
@@ -35,12 +32,14 @@ ObserverOf = Callable[[Plan], AbstractContextManager[Observer]]
 
 @dataclass(frozen=True)
 class Where:
-    """Where and how trials run. local: in this process. workers: trials at once on this machine."""
+    """Where and how trials run. local: in this process. workers: trials at once on this machine. timeout_s: wall
+    seconds that an attempt may take."""
 
     local: bool = False
     address: str | None = None
     workers: int | None = None
     checkpoint_every_s: float = 10.0
+    timeout_s: float | None = None
 
     def check(self) -> None:
         """Refuse what cannot be meant together."""
@@ -48,6 +47,8 @@ class Where:
             raise UserError("--local runs one trial at a time in this process; leave out --address and --workers.")
         if self.address and self.workers:
             raise UserError("--workers is for this machine; on a cluster, `resources` in the sweep decides.")
+        if self.timeout_s is not None and self.timeout_s <= 0:
+            raise UserError(f"--timeout: given {self.timeout_s:g}, expected more than 0 seconds.")
         require(*(("torch",) if self.local else ("torch", "ray")))
 
 
@@ -75,16 +76,19 @@ def run_sweep(
     observer_of: ObserverOf,
     say: Callable[[str], None],
     *,
-    failed_only: bool = False,
+    wanted: Wanted = EVERYTHING,
 ) -> Summary:
-    """Run what is missing of a sweep; with `failed_only` (retry) what failed last time.
+    """Run what is missing of a sweep, or what else is `wanted` of it.
 
     Everything that can be refused is refused before anything is written.
     """
     where.check()
+    _check_classes(wanted.only)
     existing = open_store(store_path)
-    loaded = load_sweep(argument, existing, stored_first=failed_only)
-    if failed_only and newest_revision(existing, loaded.name)[0] is None:
+    loaded = load_sweep(argument, existing, stored_first=wanted.failed_only)
+    if wanted.stale and existing.trial_file(COMPACTED).exists():
+        raise UserError(f"{store_path} is a compacted copy; replace stale trials in the store that it was made of.")
+    if wanted.failed_only and newest_revision(existing, loaded.name)[0] is None:
         raise UserError(
             f"store {store_path} holds no sweep {loaded.name!r} to retry; `coherence run {argument}` first."
         )
@@ -93,9 +97,9 @@ def run_sweep(
     store = create_store(store_path)
     try:
         with DriverLock(store.root, say):
-            return _run(loaded, store, where, observer_of, say, failed_only)
+            return _run(loaded, store, where, observer_of, say, wanted)
     except OSError as error:
-        if error.errno not in _STORAGE:
+        if error.errno not in STORAGE:
             raise
         raise StoreWriteError(
             f"store {store_path} could not be written: {reason(error)}; what it holds is whole:"
@@ -109,7 +113,7 @@ def _run(
     where: Where,
     observer_of: ObserverOf,
     say: Callable[[str], None],
-    failed_only: bool,
+    wanted: Wanted,
 ) -> Summary:
     revision = record_sweep(store, loaded.name, loaded.specs, loaded.definition)
     if revision.is_new:
@@ -117,36 +121,47 @@ def _run(
             f"sweep {loaded.name}, revision {revision.number}:"
             f" {revision.added} trials added, {revision.kept} kept, {revision.dropped} dropped"
         )
-    plan = make_plan(loaded, store, workers=1 if where.local else where.workers, failed_only=failed_only)
+    plan = make_plan(loaded, store, workers=1 if where.local else where.workers, wanted=wanted)
     store.clear_checkpoints(identity for identity, state in plan.states.items() if is_finished(state))
     interrupted = False
     if plan.to_run:
         say(f"{len(plan.to_run)} of {len(loaded.specs)} trials to run")
         with _stop_on_signals() as stop, observer_of(plan) as observer:
-            interrupted = _launch(plan, loaded, store, where, observer, stop)
+            interrupted = _launch(plan, loaded, store, where, observer, stop, wanted)
     return _summary(loaded, store, len(plan.to_run), interrupted)
 
 
 def _launch(
-    plan: Plan, loaded: LoadedSweep, store: Store, where: Where, observer: Observer, stop: threading.Event
+    plan: Plan,
+    loaded: LoadedSweep,
+    store: Store,
+    where: Where,
+    observer: Observer,
+    stop: threading.Event,
+    wanted: Wanted,
 ) -> bool:
     """Run the plan; whether it was interrupted."""
-    options = RunOptions(str(store.root.absolute()), where.checkpoint_every_s, collect(store.root))
-    specs = list(plan.to_run.values())
+    options = RunOptions(
+        str(store.root.absolute()),
+        where.checkpoint_every_s,
+        collect(store.root),
+        timeout_s=where.timeout_s,
+        rerun_stale=wanted.stale,
+    )
     try:
         if where.local:
             from orchestrator.local import run_local
 
-            run_local(specs, options, observer, stop.is_set)
+            run_local(list(plan.to_run.values()), options, observer, stop.is_set, plan.estimates)
         else:
-            _on_ray(specs, options, _resources(loaded.sweep.resources, where.workers), where.address, observer, stop)
+            _on_ray(plan, options, _resources(loaded.sweep.resources, where.workers), where.address, observer, stop)
     except KeyboardInterrupt:
         return True
     return stop.is_set()
 
 
 def _on_ray(
-    specs: Sequence[TrialSpec],
+    plan: Plan,
     options: RunOptions,
     resources: Resources,
     address: str | None,
@@ -155,7 +170,13 @@ def _on_ray(
 ) -> None:
     from orchestrator.tune import run_on_ray
 
-    run_on_ray(specs, options, resources, address, observer, stop.is_set)
+    run_on_ray(list(plan.to_run.values()), options, resources, address, observer, stop.is_set, plan.estimates)
+
+
+def _check_classes(only: Iterable[str]) -> None:
+    for given in only:
+        if given not in FAILURES:
+            raise UserError(f"--only: unknown class {given!r}.{nearest(given, FAILURES)}")
 
 
 def _resources(wanted: Resources, workers: int | None) -> Resources:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from orchestrator.estimates import Amount
 from orchestrator.fields import describe, describe_value
 from orchestrator.load import LoadedSweep, builtin_sweeps, parse_sweep
 from orchestrator.plan import Plan
-from orchestrator.remaining import duration
+from orchestrator.remaining import duration, span
 from orchestrator.states import Status
 from orchestrator.store import Store
 from trainables.registry import Entry
@@ -21,11 +22,11 @@ def plan_lines(plan: Plan, loaded: LoadedSweep, store: Store) -> Iterator[str]:
     for name, values in loaded.sweep.axes.items():
         yield f"  {name}: {', '.join(describe_value(value) for value in values)}"
     yield f"states: {counts(plan.status)}"
+    if plan.stale:
+        yield f"stale: {len(plan.stale)} done with an older numerics version; --rerun-stale of `run` replaces them"
     if plan.to_run:
-        yield (
-            f"to run: {len(plan.to_run)} trials, about {duration(plan.cpu_seconds)} of CPU,"
-            f" about {duration(plan.wall_seconds)} with {plan.workers} at once ({plan.basis})"
-        )
+        yield f"to run: {len(plan.to_run)} trials ({plan.basis})"
+        yield from _costs(plan)
         for identity in list(plan.to_run)[:FIRST]:
             yield f"  {identity}  {trial_line(plan.to_run[identity])}"
         if len(plan.to_run) > FIRST:
@@ -33,6 +34,29 @@ def plan_lines(plan: Plan, loaded: LoadedSweep, store: Store) -> Iterator[str]:
     else:
         yield "nothing to run: every trial is done"
     yield f"store: {store.root}{'' if store.exists else ' (a run would make it)'}"
+
+
+def _costs(plan: Plan) -> Iterator[str]:
+    """CPU, GPU, wall time and disk, each with its interval."""
+    cpu, wall, disk = plan.cpu, plan.wall, plan.disk
+    yield f"  CPU:  {_hours(cpu, 1.0, 'core-hours')}"
+    if plan.gpu:
+        yield f"  GPU:  {_hours(cpu, plan.gpu, 'GPU-hours')}, where there is one"
+    yield f"  wall: about {duration(wall.middle)} ({span(wall.low, wall.high)}) with {plan.workers} at once"
+    yield f"  disk: about {size(disk.middle)} ({size(disk.low)} to {size(disk.high)})"
+
+
+def _hours(amount: Amount, share: float, unit: str) -> str:
+    middle, low, high = (each * share for each in (amount.middle, amount.low, amount.high))
+    return f"about {duration(middle)} ({span(low, high)}), {middle / 3600:.2g} {unit}"
+
+
+def size(count: float) -> str:
+    """'870 bytes', '12 kB', '3.4 MB', '1.2 GB'; powers of a thousand."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:.3g} {unit}" if count < 100 * scale else f"{count / scale:.0f} {unit}"
+    return f"{count:.0f} bytes"
 
 
 def trial_line(spec: TrialSpec) -> str:

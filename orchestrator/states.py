@@ -1,17 +1,20 @@
 """The state of each trial of a sweep, from what the store holds."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from orchestrator.errors import one_line
 from orchestrator.lock import live_driver_since
 from orchestrator.reading import Damage
 from orchestrator.store import COMPACTED, Store
-from trainables.records import CURVES
+from trainables.records import CURVES, NUMERICS_VERSION
 
 STATES = {"completed": "done", "diverged": "diverged", "stopped": "stopped"}
 """Outcome of a `trials` row -> state."""
+
+_FINISHED = ["outcome", "numerics_version"]
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,24 @@ def count(sweep: str, states: dict[str, str]) -> Status:
 
 def trial_states(store: Store, trial_ids: Iterable[str], damage: Damage) -> dict[str, str]:
     """State by trial id, in the order given. A `trials` row that cannot be read counts as not done."""
-    wanted = list(trial_ids)
+    return survey(store, trial_ids, damage)[0]
+
+
+def survey(store: Store, trial_ids: Iterable[str], damage: Damage) -> tuple[dict[str, str], set[str]]:
+    """State by trial id, and those of the finished whose numerics version is older than this one's."""
+    wanted, stale = list(trial_ids), set[str]()
     if not store.exists:
-        return dict.fromkeys(wanted, "pending")
-    outcomes = _compacted_outcomes(store, damage)
+        return dict.fromkeys(wanted, "pending"), stale
+    compacted = _compacted(store, damage)
     since = live_driver_since(store.root)
-    return {identity: _state(store, identity, outcomes, since, damage) for identity in wanted}
+    states = {}
+    for identity in wanted:
+        rows = damage.rows(store.trial_file(identity), _FINISHED)
+        row = rows[0] if rows else compacted.get(identity)
+        states[identity] = STATES[row["outcome"]] if row else _unfinished(store, identity, since, damage)
+        if row and _is_older(row):
+            stale.add(identity)
+    return states, stale
 
 
 def is_finished(state: str) -> bool:
@@ -65,7 +80,17 @@ def outcome_of(store: Store, trial_id: str) -> str | None:
     """Outcome of a trial that is done; None otherwise."""
     damage = Damage()
     rows = damage.rows(store.trial_file(trial_id), ["outcome"])
-    return rows[0]["outcome"] if rows else _compacted_outcomes(store, damage).get(trial_id)
+    return rows[0]["outcome"] if rows else _compacted(store, damage).get(trial_id, {}).get("outcome")
+
+
+def is_stale(store: Store, trial_id: str) -> bool:
+    """Whether a trial is done, in this store's own tables, with an older numerics version than this one's."""
+    rows = Damage().rows(store.trial_file(trial_id), _FINISHED)
+    return bool(rows) and _is_older(rows[0])
+
+
+def _is_older(row: Mapping[str, Any]) -> bool:
+    return (row["numerics_version"] or 0) < NUMERICS_VERSION
 
 
 def look_for_damage(store: Store, trial_ids: Iterable[str], damage: Damage) -> None:
@@ -84,22 +109,23 @@ def last_attempt(store: Store, trial_id: str, columns: list[str], damage: Damage
     return {}
 
 
+def failure_of(store: Store, trial_id: str, damage: Damage) -> str:
+    """The class of the failure that a failed trial's newest attempt ended with."""
+    return str(last_attempt(store, trial_id, ["failure"], damage).get("failure") or "bug")
+
+
 def failure_line(store: Store, trial_id: str) -> str:
     """The last line of the traceback of a trial that failed."""
     message = last_attempt(store, trial_id, ["message"], Damage()).get("message")
     return one_line(str(message or "no traceback is recorded").strip().splitlines()[-1], 200)
 
 
-def _compacted_outcomes(store: Store, damage: Damage) -> dict[str, str]:
-    rows = damage.rows(store.trial_file(COMPACTED), ["trial_id", "outcome"])
-    return {row["trial_id"]: row["outcome"] for row in rows}
+def _compacted(store: Store, damage: Damage) -> dict[str, dict[str, Any]]:
+    rows = damage.rows(store.trial_file(COMPACTED), ["trial_id", *_FINISHED])
+    return {row["trial_id"]: row for row in rows}
 
 
-def _state(store: Store, trial_id: str, compacted: dict[str, str], since: float | None, damage: Damage) -> str:
-    rows = damage.rows(store.trial_file(trial_id), ["outcome"])
-    outcome = rows[0]["outcome"] if rows else compacted.get(trial_id)
-    if outcome is not None:
-        return STATES[outcome]
+def _unfinished(store: Store, trial_id: str, since: float | None, damage: Damage) -> str:
     attempt = last_attempt(store, trial_id, ["outcome", "started_at"], damage)
     if attempt.get("outcome") == "failed":
         return "failed"

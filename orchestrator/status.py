@@ -14,11 +14,16 @@ def statuses_of(store: Store, sweep: str | None, damage: Damage) -> list[Status]
         if not store.exists:
             raise UserError(f"there is no store at {store.root}; name a sweep, or a store with --store.")
         return [_status(store, name, newest_revision(store, name)[2], damage) for name in sweep_names(store)]
+    return [_status(store, *trials_of(store, sweep), damage)]
+
+
+def trials_of(store: Store, sweep: str) -> tuple[str, list[str]]:
+    """Name and trial ids of a sweep: as the store knows it, else as it would run."""
     _, _, stored = newest_revision(store, sweep) if not sweep.endswith((".yaml", ".yml")) else (None, None, [])
     if stored:
-        return [_status(store, sweep, stored, damage)]
+        return sweep, stored
     loaded = load_sweep(sweep, store)
-    return [_status(store, loaded.name, list(loaded.specs), damage)]
+    return loaded.name, list(loaded.specs)
 
 
 def _status(store: Store, name: str, trial_ids: list[str], damage: Damage) -> Status:

@@ -16,6 +16,11 @@ from typing import Self
 POLL_S = 0.25
 
 
+def family_flag(flag: str | Path, key: str) -> Path:
+    """The file that asks workers to begin no other trial of a family."""
+    return Path(f"{flag}-{key}")
+
+
 class StopPoll:
     """The trial's side: `poll()` is true once a stop was requested; looks at most a few times a second."""
 
@@ -60,7 +65,8 @@ class StopSwitch:
         self._closed.set()
         self._thread.join()
         self._restore_signal()
-        self.flag.unlink(missing_ok=True)
+        for flag in (self.flag, *self.flag.parent.glob(f"{self.flag.name}-*")):
+            flag.unlink(missing_ok=True)
         if self._failure is not None and error is None:
             raise self._failure
 
@@ -69,6 +75,10 @@ class StopSwitch:
         self.requested = True
         with suppress(OSError):
             self.flag.touch()
+
+    def request_family(self, key: str) -> None:
+        """Ask that no other trial of a family begins."""
+        family_flag(self.flag, key).touch()
 
     def _watch(self) -> None:
         try:

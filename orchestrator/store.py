@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from orchestrator.errors import UserError, reason
-from trainables.records import CURVES, SCHEMA_VERSION, STORE_FILE, part_number, part_path
+from trainables.records import CURVES, SCHEMA_VERSION, STORE_FILE, part_number, part_path, sync_folder
 
 FORMAT = "gradient-coherence"
 COMPACTED = "compacted"
@@ -50,6 +50,18 @@ class Store:
             for path in (self.root / table / trial_id).glob("part-*"):
                 if path.suffix != ".parquet" or last is None or part_number(path) > last:
                     path.unlink()
+
+    def forget(self, trial_id: str) -> None:
+        """Undo a finished trial, so that it runs again from the beginning; the rows of its attempts stay.
+
+        Checkpoints first, which a finished trial needs no more: nothing could resume from them. Then the `trials`
+        row, which makes the trial pending. Then its parts, which the next attempt would delete as well. A kill
+        between any two leaves it either done as before or pending.
+        """
+        self.clear_checkpoints([trial_id])
+        self.trial_file(trial_id).unlink()
+        sync_folder(self.trial_file(trial_id).parent)
+        self.delete_parts_beyond(trial_id, None)
 
     def clear_checkpoints(self, trial_ids: Iterable[str]) -> None:
         """Delete checkpoints that a kill left behind after the trial was done."""

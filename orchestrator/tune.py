@@ -2,16 +2,15 @@
 
 Tune schedules and retries, nothing more: what is done and from where a trial resumes is decided by the
 store, so Tune's own state lives in a temporary folder that is thrown away. Only the loss of a worker
-counts as a failure here; a trial's own exception is recorded by `run_attempt` and is an outcome.
+counts as a failure for Tune; a trial's own exception is recorded, and tried again where it may be, in the worker.
 """
 
 # ruff: noqa: ARG002 - Tune calls its hooks with these very keywords
 
-import errno
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,33 +19,30 @@ import ray
 from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator import packages
+from orchestrator import packages, retries
 from orchestrator.address import no_cluster, require_answer
 from orchestrator.attempt import RunOptions, run_attempt
+from orchestrator.endings import Endings
 from orchestrator.errors import one_line
+from orchestrator.families import family_key
+from orchestrator.launch import ForWorkers, Launch
 from orchestrator.observer import Observer
 from orchestrator.quiet import log_path, quiet
-from orchestrator.reading import Damage
-from orchestrator.resources import ClusterError, Node, Resources, fit, slots
+from orchestrator.resources import ClusterError, Node, Resources, fewer, fit, slots
+from orchestrator.retries import Attempt, run_with_retries
 from orchestrator.scratch import environment, short_folder
-from orchestrator.states import last_attempt
-from orchestrator.stop import StopPoll, StopSwitch, kept_handler
+from orchestrator.stop import StopPoll, StopSwitch, family_flag, kept_handler
 from orchestrator.store import Store
 from trainables.spec import TrialSpec, canonical_json, parse_spec, trial_id
-
-Attempt = Callable[[TrialSpec, RunOptions, Callable[[], bool]], str]
 
 WAVE = 1000
 """Trials per Tuner: the driver's Tune state grows with each."""
 
-RETRIES = 3
-"""Times that a trial whose worker was lost is started again."""
+RETRIES = sum(retries.RETRIES.values())
+"""Times that Tune starts a trial again; the worker looks first whether the trial's failures allow it."""
 
 OBJECT_STORE_BYTES = 100 * 2**20
 """Trials pass nothing through Ray's object store; its default is a third of the memory."""
-
-STORE_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""Errors that every trial would meet, on any node."""
 
 CONNECT_S = 60
 """Seconds that workers get to say which sources they see."""
@@ -59,16 +55,6 @@ SETTINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Launch:
-    """What every trial of a launch is given, beside its spec."""
-
-    options: RunOptions
-    flag: str
-    digest: str
-    attempt: Attempt
-
-
 def run_on_ray(
     specs: Sequence[TrialSpec],
     options: RunOptions,
@@ -76,13 +62,15 @@ def run_on_ray(
     address: str | None,
     observer: Observer,
     should_stop: Callable[[], bool],
+    estimates: Mapping[str, float] | None = None,
     *,
     attempt: Attempt = run_attempt,
 ) -> None:
-    """Run one attempt of each spec, as many at once as the nodes hold, and tell `observer` how each ended.
+    """Run each spec, as many at once as the nodes hold, and tell `observer` how each ended.
 
     address: of a running cluster; None starts a Ray of its own and ends it (or uses the one that this
-    process is connected to already). attempt: what runs in the worker, in place of `run_attempt`.
+    process is connected to already). estimates: CPU seconds by trial id, recorded with each attempt.
+    attempt: what runs in the worker, in place of `run_attempt`.
     Raises ClusterError before any trial starts where the nodes cannot run these trials, and
     KeyboardInterrupt after Ctrl-C, once the running trials have saved a checkpoint.
     """
@@ -101,23 +89,36 @@ def run_on_ray(
         check_sources()
         with StopSwitch(log.with_suffix(".stop"), should_stop) as switch:
             digest = packages.sources_digest(packages.NUMERICS)
-            launch = Launch(replace(options, store=str(store)), str(switch.flag), digest, attempt)
+            options = replace(options, store=str(store))
+            workers = ForWorkers(options, str(switch.flag), digest, attempt, dict(estimates or {}))
+            launch = Launch(workers, observer, switch)
+            endings = Endings(
+                observer,
+                Store(store),
+                {trial_id(spec): spec for spec in specs},
+                lambda spec: switch.request_family(family_key(spec)),
+                switch.request,
+            )
             for first in range(0, len(specs), WAVE):
-                if not switch.requested:
-                    at_once = slots(resources, nodes)
-                    _run_wave(specs[first : first + WAVE], launch, resources, at_once, scratch, observer, switch)
+                wave = specs[first : first + WAVE]
+                while wave and not switch.requested:
+                    _run_wave(wave, launch, resources, slots(resources, nodes), scratch, endings)
+                    wave = endings.left(wave)
+                    resources = fewer(resources, nodes) if wave else resources
     if switch.interrupted:
         raise KeyboardInterrupt
 
 
 def check_sources() -> None:
-    """Refuse a cluster on which some node would import other sources than this process."""
+    """Refuse a cluster on which some node would import other sources than this process, or does not answer."""
     here = packages.seen_here()
     # By value: a worker that sees other packages could not import the function that finds that out.
     ray.cloudpickle.register_pickle_by_value(packages)
     try:
         asked = {node["NodeID"]: _ask(node["NodeID"]) for node in _alive()}
         answers = {node: ray.get(answer, timeout=CONNECT_S) for node, answer in asked.items()}
+    except ray.exceptions.RayError as error:
+        raise ClusterError(f"a node does not answer ({one_line(str(error), 200)}); is its memory full?") from error
     finally:
         ray.cloudpickle.unregister_pickle_by_value(packages)
     for node, there in answers.items():
@@ -170,17 +171,14 @@ def _nodes() -> list[Node]:
 
 
 def _run_wave(
-    specs: Sequence[TrialSpec],
-    launch: Launch,
-    resources: Resources,
-    at_once: int,
-    scratch: Path,
-    observer: Observer,
-    switch: StopSwitch,
+    specs: Sequence[TrialSpec], launch: Launch, resources: Resources, at_once: int, scratch: Path, endings: Endings
 ) -> None:
-    points = [{"trial_id": trial_id(spec), "spec": canonical_json(spec)} for spec in specs]
-    events = _Events(observer, switch, Store(Path(launch.options.store)))
-    trainable = tune.with_parameters(_trial, launch=launch)
+    points = [
+        {"trial_id": identity, "spec": canonical_json(spec), "first_attempt": endings.first_attempt(identity)}
+        for identity, spec in ((trial_id(spec), spec) for spec in specs)
+    ]
+    events = _Events(endings, launch.observer)
+    trainable = tune.with_parameters(_trial, launch=launch.for_workers)
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": resources.cpu, "gpu": resources.gpu}),
         param_space={"trial": tune.grid_search(points)},
@@ -190,31 +188,46 @@ def _run_wave(
             storage_path=str(scratch / "tune"),
             verbose=0,
             callbacks=[events],
-            stop=_StopWhenIdle(switch, events, observer),
+            stop=_StopWhenIdle(launch.switch, events, launch.observer),
             failure_config=tune.FailureConfig(max_failures=RETRIES),
         ),
     )
-    with environment({"TUNE_MAX_PENDING_TRIALS_PG": str(at_once)}):
-        tuner.fit()
-    if events.fatal is not None:
-        raise events.fatal
+    try:
+        with environment({"TUNE_MAX_PENDING_TRIALS_PG": str(at_once)}):
+            tuner.fit()
+    except RuntimeError as error:
+        # Tune gives up altogether when the memory monitor kills a worker: the rest of the wave is run anew.
+        if not isinstance(error.__cause__, ray.exceptions.OutOfMemoryError):
+            raise
+        endings.killed(events.running, error.__cause__)
+    else:
+        endings.wave_ended(specs)
+    if endings.fatal is not None:
+        raise endings.fatal
 
 
 def _name(trial: Any) -> str:
     return str(trial.config["trial"]["trial_id"])
 
 
-def _trial(config: dict[str, Any], launch: Launch) -> dict[str, str]:
+def _trial(config: dict[str, Any], launch: ForWorkers) -> dict[str, str]:
     """Runs in the worker, off its main thread; the result travels as Tune's last report."""
     if _digest_here() != launch.digest:
         raise ClusterError(
             f"this worker sees other sources of {', '.join(packages.NUMERICS)} ({packages.locate('trainables')}) than"
             " the process that started the sweep: they were edited since, or its node has another version."
         )
-    stopped = StopPoll(launch.flag)
-    if stopped():
+    point, stopped, again = config["trial"], StopPoll(launch.flag), list[str]()
+    spec = parse_spec(point["spec"])
+    if stopped() or family_flag(launch.flag, family_key(spec)).exists():
         return {"outcome": "interrupted"}
-    return {"outcome": launch.attempt(parse_spec(config["trial"]["spec"]), launch.options, stopped)}
+    options = replace(
+        launch.options,
+        first_attempt=point["first_attempt"],
+        estimated_s=launch.estimates.get(point["trial_id"]),
+    )
+    outcome = run_with_retries(spec, options, stopped, again.append, attempt=launch.attempt)
+    return {"outcome": outcome, "again": " ".join(again)}
 
 
 @cache
@@ -223,15 +236,11 @@ def _digest_here() -> str:
 
 
 class _Events(tune.Callback):
-    """Turns Tune's hooks, which are called with these keywords, into the observer's calls.
+    """Turns Tune's hooks, which are called with these keywords, into calls of the endings and the observer."""
 
-    A store that cannot be written concerns every trial: the first such error ends the launch.
-    """
-
-    def __init__(self, observer: Observer, switch: StopSwitch, store: Store) -> None:
+    def __init__(self, endings: Endings, observer: Observer) -> None:
         self.running: set[str] = set()
-        self.fatal: OSError | None = None
-        self._observer, self._switch, self._store = observer, switch, store
+        self._endings, self._observer = endings, observer
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune saves what it was given for a restore that is never asked for
@@ -242,32 +251,16 @@ class _Events(tune.Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.running.discard(_name(trial))
-        outcome = (trial.last_result or {}).get("outcome", "interrupted")
-        if outcome == "failed":
-            self._observer.failed(_name(trial), self._recorded(_name(trial)))
-        self._observer.finished(_name(trial), outcome)
+        result = trial.last_result or {}
+        self._endings.ended(_name(trial), result.get("outcome", "interrupted"), result.get("again", ""))
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        why = self._ended(trial)
-        self._observer.note(f"{_name(trial)}: {why}; it starts again from its last checkpoint")
+        self.running.discard(_name(trial))
+        self._endings.recovers(_name(trial), _error(trial))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._observer.failed(_name(trial), self._ended(trial))
-
-    def _ended(self, trial: Any) -> str:
         self.running.discard(_name(trial))
-        error = _error(trial)
-        if isinstance(error, OSError) and error.errno in STORE_IS_FULL:
-            self.fatal = error
-            self._switch.request()
-        if error is None or isinstance(error, ray.exceptions.RayError):
-            return "its worker was lost"
-        return one_line(f"{type(error).__name__}: {error}")
-
-    def _recorded(self, identity: str) -> str:
-        attempt = last_attempt(self._store, identity, ["message"], Damage())
-        lines = str(attempt.get("message") or "raised an exception").strip().splitlines()
-        return one_line(lines[-1])
+        self._endings.gave_up(_name(trial), _error(trial))
 
 
 def _error(trial: Any) -> BaseException | None:

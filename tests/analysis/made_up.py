@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trainables.records import STORE_FILE, part_path, sweep_path, write_part
+from trainables.records import SCHEMA_VERSION, STORE_FILE, part_path, sweep_path, write_part
 from trainables.schedules import steps_of
 from trainables.spec import TrialSpec, canonical_json, trial_id
 
@@ -144,7 +144,7 @@ def write(store: Path, made_up: MadeUp) -> Path:
     return store
 
 
-def new_store(store: Path, version: object = 1) -> Path:
+def new_store(store: Path, version: object = SCHEMA_VERSION) -> Path:
     store.mkdir(parents=True, exist_ok=True)
     (store / STORE_FILE).write_text(json.dumps({"schema_version": version}))
     return store

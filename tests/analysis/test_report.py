@@ -1,10 +1,11 @@
 import re
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from analysis.gallery import Drawn, NotDrawn
-from analysis.report import content, cost, render
+from analysis.report import Expected, content, cost, expected, render
 from analysis.store import Store
 from analysis.sweeps import Sweep, open_sweep
 from tests.analysis.made_up import NONE, Effects, MadeUp, grid, permuted, write, write_rows
@@ -90,3 +91,35 @@ def test_trials_are_listed_in_the_order_of_the_sweep(opened: tuple[Store, Sweep]
     rows = content(*opened, ())["trials"]
     assert [row["trial_id"] for row in rows] == opened[1].planned["trial_id"].to_list()
     assert rows[0]["finals"]["corrupt"] is None
+
+
+def test_how_right_the_plan_was() -> None:
+    rows = [
+        ("a", 0, "completed", 10.0, 10.0),
+        ("b", 0, "completed", 20.0, 10.0),
+        ("c", 0, "interrupted", 30.0, 10.0),
+        ("c", 1, "stopped", 10.0, 99.0),  # the second plan knew more; the first counts
+        ("d", 0, "failed", 5.0, 10.0),  # not finished
+        ("e", 0, "failed", None, 10.0),  # lost: nobody knows what it used
+        ("e", 1, "completed", 1.0, 10.0),
+        ("f", 0, "completed", 1.0, None),  # nobody planned
+    ]
+    attempts = pl.DataFrame(rows, ["trial_id", "attempt", "outcome", "cpu_s", "estimated_s"], orient="row")
+    found = expected(attempts)
+    assert found == Expected(3, 30.0, 70.0, (1.5, 2.0, 3.0))
+    assert expected(attempts.filter(pl.col("trial_id") == "f")) is None
+
+
+def test_the_page_says_how_right_the_plan_was(tmp_path: Path) -> None:
+    store = write(tmp_path / "store", MadeUp(specs=grid(corruptions=(NONE,), seeds=2), effects=EFFECTS))
+    assert "No attempt says what was expected" in page_of(store)
+    for file in store.glob("attempts/*/*.parquet"):
+        [row] = pl.read_parquet(file).to_dicts()
+        write_rows(store, "attempts", row.pop("trial_id"), [{**row, "estimated_s": 8.0}])
+    page = page_of(store)
+    assert "expected 16.0 CPU seconds of 2 trials, which used 20.0: 1.25 of it" in page
+
+
+def page_of(store: Path) -> str:
+    opened = Store(store)
+    return render(opened, open_sweep(opened, "demo"), [])

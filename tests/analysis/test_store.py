@@ -10,7 +10,7 @@ from analysis.errors import UserError
 from analysis.store import Store
 from analysis.sweeps import open_sweep, sweep_name
 from tests.analysis.made_up import NONE, Effects, MadeUp, grid, new_store, permuted, write, write_rows, write_trial
-from trainables.records import SCHEMAS, STORE_FILE, part_path, sweep_path
+from trainables.records import SCHEMA_VERSION, SCHEMAS, STORE_FILE, part_path, sweep_path
 from trainables.spec import trial_id
 
 EFFECTS = Effects(steps=(0, 10), examples=10)
@@ -32,7 +32,7 @@ def small(tmp_path: Path) -> Path:
         ('{"schema_version": "1"}', "expected a whole number"),
         ('{"schema_version": 0}', "expected a whole number"),
         ('{"schema_version": true}', "expected a whole number"),
-        ('{"schema_version": 2}', "schema version 2"),
+        (f'{{"schema_version": {SCHEMA_VERSION + 1}}}', f"schema version {SCHEMA_VERSION + 1}"),
     ],
 )
 def test_what_is_no_store_is_refused_in_one_line(tmp_path: Path, content: str | None, said: str) -> None:
@@ -143,4 +143,4 @@ def test_plain_globs_read_the_tables(small: Path) -> None:
     assert height == pd.concat(map(pd.read_parquet, sorted(small.glob("layers/*/*.parquet")))).shape[0]
     found = duckdb.sql(f"select count(*), count(distinct trial_id) from '{pattern}'").fetchall()
     assert found == [(height, len(SPECS))]
-    assert json.loads((small / STORE_FILE).read_text()) == {"schema_version": 1}
+    assert json.loads((small / STORE_FILE).read_text()) == {"schema_version": SCHEMA_VERSION}

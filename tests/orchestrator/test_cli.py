@@ -21,7 +21,20 @@ from trainables.spec import TrialSpec
 Coherence = Callable[..., tuple[int, str, str]]
 
 HEAVY = ("torch", "ray", "wandb", "matplotlib", "numba", "sklearn", "mlxtend")
-VERBS = ["list", "schema", "plan", "run", "status", "retry", "compact", "demo", "figures", "claims", "report"]
+VERBS = [
+    "list",
+    "schema",
+    "plan",
+    "run",
+    "status",
+    "failures",
+    "retry",
+    "compact",
+    "demo",
+    "figures",
+    "claims",
+    "report",
+]
 
 
 @pytest.mark.parametrize("verb", [*VERBS, "wandb push"])
@@ -149,5 +162,5 @@ def test_demo_runs_draws_and_reports(coherence: Coherence, monkeypatch: pytest.M
     assert len(told) == 2
 
 
-def _here(specs: Any, options: Any, resources: Any, address: Any, observer: Any, stop: Any) -> None:
-    run_local(specs, options, observer, stop.is_set)
+def _here(plan: Any, options: Any, resources: Any, address: Any, observer: Any, stop: Any) -> None:
+    run_local(list(plan.to_run.values()), options, observer, stop.is_set, plan.estimates)

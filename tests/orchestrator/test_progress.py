@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.progress import Progress
 from orchestrator.quiet import quiet
-from orchestrator.remaining import Counts, duration, seconds_left, summary
+from orchestrator.remaining import Counts, duration, left_between, seconds_left, span, summary
 
 
 class Clock:
@@ -44,6 +44,39 @@ def test_seconds_left(
     taken: Mapping[str, float], running: Mapping[str, float], closed: set[str], slots: int, expected: float
 ) -> None:
     assert seconds_left(TEN, taken, running, closed, slots) == pytest.approx(expected)
+
+
+def test_no_interval_before_three_have_completed() -> None:
+    taken = {"a": 9.0, "b": 11.0}
+    assert left_between(20.0, TEN, taken, {"a", "b"}) is None
+    assert left_between(0.0, TEN, {**taken, "c": 10.0, "d": 10.0}, set(TEN)) is None
+    assert left_between(10.0, TEN, {**taken, "c": 10.0}, {"a", "b", "c"}) is not None
+
+
+def test_the_interval_is_as_wide_as_trials_differ() -> None:
+    closed = {"a", "b", "c"}
+    alike = left_between(10.0, TEN, dict.fromkeys(closed, 12.0), closed)
+    assert alike == pytest.approx((10.0, 10.0))
+    apart = left_between(10.0, TEN, {"a": 5.0, "b": 10.0, "c": 20.0}, closed)
+    assert apart is not None
+    # log ratios -log 2, 0, log 2: t with two degrees of freedom is 1.886, one trial is left and three were seen.
+    assert apart[1] / 10.0 == pytest.approx(2 ** (1.8856 * (1 + 1 / 3) ** 0.5), rel=1e-3)
+    assert apart[0] * apart[1] == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (19.6, 70.2, "19 to 71 s"),
+        (100, 290, "100 s to 5 min"),
+        (130, 290, "2 to 5 min"),
+        (7000, 9000, "116 min to 2.5 h"),
+        (7900, 9000, "2.1 to 2.5 h"),
+        (0, 0, "0 to 0 s"),
+    ],
+)
+def test_span(low: float, high: float, text: str) -> None:
+    assert span(low, high) == text
 
 
 def test_a_guess_of_nothing_divides_by_nothing() -> None:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from orchestrator.address import require_answer
-from orchestrator.resources import ClusterError, Node, Resources, fit, slots
+from orchestrator.resources import ClusterError, Node, Resources, fewer, fit, slots
 
 CPUS: list[Node] = [{"CPU": 4.0}, {"CPU": 2.0}]
 MIXED: list[Node] = [{"CPU": 8.0}, {"CPU": 4.0, "GPU": 2.0}]
@@ -76,3 +76,13 @@ def test_an_address_where_nothing_listens_is_refused_at_once() -> None:
     with pytest.raises(ClusterError, match=rf"no Ray cluster answers at '127.0.0.1:{port}'"):
         require_answer(f"127.0.0.1:{port}")
     require_answer("auto")
+
+
+def test_fewer_at_once_until_one_has_the_largest_node() -> None:
+    wanted, seen = Resources(), []
+    for _ in range(4):
+        seen.append(slots(wanted, CPUS))
+        wanted = fewer(wanted, CPUS)
+        assert fit(wanted, CPUS) == (wanted, None)
+    assert seen == [6, 3, 1, 1]
+    assert fewer(Resources(cpu=3, gpu=1), MIXED).cpu == 4, "only the node with GPUs counts"

@@ -17,7 +17,8 @@ from orchestrator.resources import ClusterError, Resources
 from orchestrator.stop import StopPoll
 from orchestrator.store import Store
 from tests.orchestrator.ray_session import CPUS, Recorder, lines, ray_session, tiny
-from trainables.records import CURVES
+from trainables.aggregators import AGGREGATORS
+from trainables.records import CURVES, SCHEMAS, write_part
 from trainables.spec import TrialSpec, canonical_json, trial_id
 
 __all__ = ["ray_session"]
@@ -122,6 +123,50 @@ def test_a_killed_worker_costs_one_start_and_a_broken_one_only_its_trial(
 
 
 @pytest.mark.ray
+def test_a_family_with_one_bug_is_stopped_and_another_is_not(tmp_path: Path) -> None:
+    ran = tmp_path / "ran.txt"
+
+    def attempt(spec: TrialSpec, options: RunOptions, should_stop: Stop) -> str:
+        with ran.open("a", encoding="utf-8") as file:
+            file.write(f"{spec.seed}\n")
+        if spec.aggregator.name == "mean":
+            raise KeyError("the same in all")
+        return "completed"
+
+    observer = Recorder()
+    family = [tiny(seed) for seed in range(9)]
+    other = tiny(9).model_copy(update={"aggregator": AGGREGATORS["median-of-3"].params(name="median-of-3")})
+    tune.run_on_ray(
+        [*family, other], RunOptions(str(tmp_path)), Resources(), None, observer, never, attempt=recorded(attempt)
+    )
+    assert observer.outcomes[trial_id(other)] == ["completed"]
+    outcomes = [observer.outcomes[trial_id(spec)] for spec in family]
+    failed = outcomes.count(["failed"])
+    # Those that were running when the third failed may fail as well.
+    assert 3 <= failed <= 3 + CPUS
+    assert outcomes.count(["interrupted"]) == len(family) - failed
+    assert len([note for note in observer.notes if "stay pending" in note]) == 1
+    assert not list((tmp_path / "logs").glob("*.stop*"))
+
+
+def recorded(inner: tune.Attempt) -> tune.Attempt:
+    """An attempt whose failure is recorded as `run_attempt` does."""
+
+    def attempt(spec: TrialSpec, options: RunOptions, should_stop: Stop) -> str:
+        store, identity = Store(Path(options.store)), trial_id(spec)
+        row = {"trial_id": identity, "attempt": store.next_attempt(identity), "outcome": "failed"}
+        try:
+            return inner(spec, options, should_stop)
+        except KeyError as error:
+            told = {"failure": "bug", "error_class": "KeyError", "fingerprint": "f" * 12, "message": str(error)}
+            path = store.attempt_file(identity, store.next_attempt(identity))
+            write_part(path, "attempts", [{**row, **told}], tag="0")
+            return "failed"
+
+    return attempt
+
+
+@pytest.mark.ray
 def test_a_stop_lets_running_trials_return_and_starts_no_other(tmp_path: Path) -> None:
     ran = tmp_path / "ran.txt"
 
@@ -184,7 +229,8 @@ def test_other_sources_on_a_node_are_found_before_anything_runs(
 
 
 def test_a_worker_with_other_sources_refuses_the_trial(tmp_path: Path) -> None:
-    launched = tune.Launch(RunOptions(str(tmp_path)), str(tmp_path / "stop"), "0" * 64, noting(tmp_path / "ran.txt"))
+    attempt = noting(tmp_path / "ran.txt")
+    launched = tune.ForWorkers(RunOptions(str(tmp_path)), str(tmp_path / "stop"), "0" * 64, attempt, {})
     point = {"trial": {"trial_id": trial_id(tiny(0)), "spec": canonical_json(tiny(0))}}
     with pytest.raises(ClusterError, match="edited since"):
         tune._trial(point, launched)
@@ -218,13 +264,16 @@ def test_a_real_trial_killed_half_way_resumes_and_leaves_the_same_rows(tmp_path:
     assert observer.outcomes == {trial_id(spec): ["completed"] for spec in specs}
     run_attempt(tiny(0), RunOptions(str(tmp_path / "calm")), never)
     for table in CURVES:
+        written = pl.DataFrame(pl.from_arrow(SCHEMAS[table].empty_table()))
         disturbed, calm = (
-            pl.concat(pl.read_parquet(part) for part in Store(tmp_path / store).parts(table, trial_id(tiny(0))))
+            pl.concat([written, *map(pl.read_parquet, Store(tmp_path / store).parts(table, trial_id(tiny(0))))])
             for store in ("ray", "calm")
         )
         assert disturbed.equals(calm), table
     attempts = pl.read_parquet(tmp_path / "ray" / "attempts" / trial_id(tiny(0)) / "*.parquet").sort("attempt")
     assert attempts["start_step"][-1] > 0
+    assert attempts["outcome"].to_list() == ["failed", "completed"]
+    assert attempts["failure"].to_list() == ["infrastructure", None]
     assert (attempts["started_at"] >= began).all()
 
 

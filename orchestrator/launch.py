@@ -1,0 +1,28 @@
+"""What a launch on a cluster consists of, for its driver and for its workers."""
+
+from dataclasses import dataclass
+
+from orchestrator.attempt import RunOptions
+from orchestrator.observer import Observer
+from orchestrator.retries import Attempt
+from orchestrator.stop import StopSwitch
+
+
+@dataclass(frozen=True)
+class ForWorkers:
+    """What every trial of a launch is given, beside its spec. estimates: CPU seconds by trial id."""
+
+    options: RunOptions
+    flag: str
+    digest: str
+    attempt: Attempt
+    estimates: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A launch as its driver sees it."""
+
+    for_workers: ForWorkers
+    observer: Observer
+    switch: StopSwitch

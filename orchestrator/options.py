@@ -1,0 +1,38 @@
+"""What the verbs of the command share: arguments, printing, exit codes."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SweepArgument = Annotated[
+    str, typer.Argument(metavar="SWEEP", help="A built-in name, a path to a .yaml, or a name in the store.")
+]
+StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the store.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RESULTS = Path("results")
+
+
+def at_store(store: Path) -> str:
+    """What a command that is suggested must add to find this store."""
+    return "" if store == RESULTS else f" --store {store}"
+
+
+def echo(lines: Iterable[str]) -> None:
+    """Print each line."""
+    for line in lines:
+        typer.echo(line)
+
+
+def echo_errors(lines: Iterable[str]) -> None:
+    """Print each line on standard error."""
+    for line in lines:
+        typer.echo(line, err=True)
+
+
+def exit_on(damaged: Sequence[str], *, failed: bool = False) -> None:
+    """Name what is damaged; exit code 1 where anything is or `failed`."""
+    echo_errors(damaged)
+    if damaged or failed:
+        raise typer.Exit(1)

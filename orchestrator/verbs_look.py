@@ -1,0 +1,123 @@
+"""The verbs that look and change nothing: list, schema, plan, status, failures, compact."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orchestrator.options import RESULTS, JsonOption, StoreOption, SweepArgument, at_store, echo, exit_on
+
+
+def register(app: typer.Typer) -> None:
+    """Add these verbs."""
+    app.command("list")(list_)
+    for verb in (schema, plan, status, failures, compact):
+        app.command()(verb)
+
+
+def list_(
+    describe: Annotated[bool, typer.Option("--describe", help="With parameters and their limits.")] = False,
+    store: StoreOption = RESULTS,
+) -> None:
+    """List the sweeps and everything that a sweep can name.
+
+    Example: coherence list --describe
+    """
+    from orchestrator.revisions import sweep_names
+    from orchestrator.show import list_lines
+    from orchestrator.store import open_store
+
+    echo(list_lines(sweep_names(open_store(store)), describe))
+
+
+def schema() -> None:
+    """Print the JSON Schema of a sweep file, for editors.
+
+    Example: coherence schema > sweep.schema.json
+    """
+    from orchestrator.sweep import Sweep
+
+    typer.echo(json.dumps(Sweep.model_json_schema(), indent=2))
+
+
+def plan(
+    sweep: SweepArgument,
+    store: StoreOption = RESULTS,
+    as_json: JsonOption = False,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Trials at once.")] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Time the first steps of a trial of each kind, a few seconds each.")
+    ] = False,
+) -> None:
+    """Say what a run would do and cost; writes nothing.
+
+    Example: coherence plan demo --calibrate
+    """
+    from orchestrator.installed import require
+    from orchestrator.load import load_sweep
+    from orchestrator.plan import make_plan
+    from orchestrator.show import plan_lines
+    from orchestrator.store import open_store
+
+    if calibrate:
+        require("torch")
+    opened = open_store(store)
+    loaded = load_sweep(sweep, opened)
+    made = make_plan(loaded, opened, workers=workers, calibrated=calibrate)
+    echo([json.dumps(made.as_json())] if as_json else plan_lines(made, loaded, opened))
+    exit_on(list(made.damage))
+
+
+def status(
+    sweep: Annotated[str | None, typer.Argument(metavar="[SWEEP]", help="A sweep; left out: all in the store.")] = None,
+    store: StoreOption = RESULTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Count trials by state. With a sweep, --json prints one object; without, a list of them.
+
+    Example: coherence status demo --json
+    """
+    from orchestrator.reading import Damage
+    from orchestrator.show import status_lines
+    from orchestrator.status import statuses_of
+    from orchestrator.store import open_store
+
+    damage = Damage()
+    found = statuses_of(open_store(store), sweep, damage)
+    content: Any = [one.as_json() for one in found]
+    echo([json.dumps(content[0] if sweep else content)] if as_json else status_lines(found))
+    exit_on(list(damage), failed=any(one.failed for one in found))
+
+
+def failures(sweep: SweepArgument, store: StoreOption = RESULTS, as_json: JsonOption = False) -> None:
+    """Group the failed trials of a sweep by what went wrong, with the next move. Exit code 1 where any failed.
+
+    Example: coherence failures demo
+    """
+    from orchestrator.failed import failure_lines, group_failures
+    from orchestrator.reading import Damage
+    from orchestrator.status import trials_of
+    from orchestrator.store import open_store
+
+    damage, opened = Damage(), open_store(store)
+    name, trial_ids = trials_of(opened, sweep)
+    groups = group_failures(opened, name, trial_ids, damage, at_store(store))
+    echo([json.dumps([group.as_json() for group in groups])] if as_json else failure_lines(name, groups, opened))
+    exit_on(list(damage), failed=bool(groups))
+
+
+def compact(
+    out: Annotated[Path, typer.Option("--out", help="A new folder.")],
+    store: StoreOption = RESULTS,
+) -> None:
+    """Write a copy of the store with one file per table.
+
+    Example: coherence compact --out results-compact
+    """
+    from orchestrator.compact import compact as write_copy
+    from orchestrator.store import open_store
+
+    damage = write_copy(open_store(store), out)
+    typer.echo(str(out))
+    exit_on(list(damage))
