@@ -22,7 +22,7 @@ from orchestrator.exclude import Exclusion
 from orchestrator.fields import FIELDS
 from orchestrator.resources import Resources
 from trainables.registry import Frozen
-from trainables.spec import REGISTRIES, Measure
+from trainables.spec import Measure
 
 MAX_TRIALS = 100_000
 _NUMBER = {"type": "integer"}
@@ -52,20 +52,6 @@ class ShapedBy:
         return handler.generate_schema(self.model)
 
 
-class _OrName:
-    """Says in the JSON Schema that a bare name may stand for a choice without required parameters."""
-
-    def __init__(self, registry: Mapping[str, Any]) -> None:
-        self._names = [name for name, entry in registry.items() if not _required(entry.params) - {"name"}]
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [{"enum": self._names}, handler(core)]}
-
-
-def _required(model: type[Frozen]) -> set[str]:
-    return {name for name, field in model.model_fields.items() if field.is_required()}
-
-
 def _from_range(value: object) -> object:
     if not isinstance(value, Mapping) or "range" not in value:
         return value
@@ -80,12 +66,8 @@ def _from_range(value: object) -> object:
     return list(range(*bounds))
 
 
-def _one(name: str) -> Any:
-    return Annotated[FIELDS[name], _OrName(REGISTRIES[name])] if name in REGISTRIES else FIELDS[name]
-
-
 def _many(name: str) -> Any:
-    values = Annotated[tuple[_one(name), ...], Field(min_length=1)]  # type: ignore[misc, valid-type]
+    values = Annotated[tuple[FIELDS[name], ...], Field(min_length=1)]  # type: ignore[misc, valid-type]
     whole = name in ("seed", "batch_size", "epochs")
     return Annotated[values, BeforeValidator(_from_range), _OrRange()] if whole else values
 
@@ -107,7 +89,7 @@ def _same_length(group: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]
 
 # Every default is None and never read: only what was written counts (`model_fields_set`).
 _AxesShape = create_model("Axes", __base__=Frozen, **{name: (_many(name), None) for name in FIELDS})  # type: ignore[call-overload]
-_FixedShape = create_model("Fixed", __base__=Frozen, **{name: (_one(name), None) for name in FIELDS})  # type: ignore[call-overload]
+_FixedShape = create_model("Fixed", __base__=Frozen, **{name: (FIELDS[name], None) for name in FIELDS})  # type: ignore[call-overload]
 
 Axes = Annotated[dict[str, tuple[Any, ...]], ShapedBy(_AxesShape), WrapValidator(_in_order)]
 Group = Annotated[Axes, AfterValidator(_same_length)]

@@ -48,7 +48,7 @@ def curves(store: Path) -> dict[str, dict[str, pa.Table]]:
     found: dict[str, dict[str, pa.Table]] = {}
     for table in CURVES:
         found[table] = {}
-        for trial in sorted((store / table).iterdir()):
+        for trial in sorted((store / table).glob("*")):
             parts = sorted(trial.glob("*.parquet"), key=part_number)
             found[table][trial.name] = pa.concat_tables(pq.read_table(p).replace_schema_metadata() for p in parts)
     return found

@@ -14,8 +14,8 @@ from importlib.metadata import entry_points
 from operator import or_
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, Strict
+from pydantic_core import CoreSchema, PydanticCustomError
 
 Integer = Annotated[int, Strict()]
 Real = Annotated[float, Strict()]
@@ -101,6 +101,20 @@ def nearest(given: str, known: Iterable[str]) -> str:
     return f"{hint} Known: {', '.join(names)}."
 
 
+class _OrName:
+    """Says in the JSON Schema that a bare name may stand for a choice without required parameters."""
+
+    def __init__(self, registry: Mapping[str, Entry]) -> None:
+        self._names = [name for name, entry in registry.items() if not _required(entry.params) - {"name"}]
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"enum": self._names}, handler(core)]}
+
+
+def _required(model: type[Choice]) -> set[str]:
+    return {name for name, field in model.model_fields.items() if field.is_required()}
+
+
 def choice_type(kind: str, registry: Mapping[str, Entry]) -> Any:
     """The pydantic type of 'one entry of this registry': a discriminated union over `name`."""
 
@@ -123,7 +137,7 @@ def choice_type(kind: str, registry: Mapping[str, Entry]) -> Any:
     union: Any = reduce(or_, members)
     if len(members) > 1:
         union = Annotated[union, Field(discriminator="name")]
-    return Annotated[union, BeforeValidator(from_name)]
+    return Annotated[union, BeforeValidator(from_name), _OrName(registry)]
 
 
 def _error(text: str, registry: Mapping[str, Entry]) -> PydanticCustomError:
