@@ -13,7 +13,8 @@ from orchestrator.exclude import matches
 from orchestrator.explain import explain
 from orchestrator.fields import REQUIRED, describe
 from orchestrator.sweep import MAX_TRIALS, Include, Sweep
-from trainables.spec import Measure, TrialSpec, trial_id
+from trainables.measuring import Measure
+from trainables.spec import TrialSpec, trial_id
 
 Point = dict[str, Any]
 Axes = Mapping[str, Sequence[Any]]

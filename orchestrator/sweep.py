@@ -21,8 +21,8 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from orchestrator.exclude import Exclusion
 from orchestrator.fields import FIELDS
 from orchestrator.resources import Resources
+from trainables.measuring import Measure
 from trainables.registry import Frozen
-from trainables.spec import Measure
 
 MAX_TRIALS = 100_000
 _NUMBER = {"type": "integer"}
