@@ -1,5 +1,6 @@
 """Parameters that image sets share: which classes and how many of each, and the size of an image."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
@@ -12,7 +13,7 @@ from trainables.registry import Choice, Integer, Real
 Count = Annotated[Integer, Field(ge=1)]
 
 
-class Subset(Choice):
+class Subset(Choice, ABC):
     """A subset of an image set, taken in this order; by default everything, in the set's own order.
 
     `classes`: only these, in both splits, with labels 0, 1, ... in their place. `balance: equal`: as many training
@@ -26,9 +27,9 @@ class Subset(Choice):
     imbalance: Annotated[Real, Field(ge=1.0)] = 1.0
     train_examples: Count | None = None
 
+    @abstractmethod
     def whole(self) -> ImageSet:
         """The set before the subset is taken. Raises MissingDataError where it is not known on this machine."""
-        raise NotImplementedError
 
     @model_validator(mode="after")
     def _within(self) -> Self:
