@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
-from trainables.records import sync_folder
+from trainables.records import NUMERICS_VERSION, sync_folder
 
+NUMERICS = "numerics_version"
 KEPT = 2
 """The newest and, in case that cannot be read, the one before."""
 
@@ -22,10 +23,14 @@ class DamagedCheckpointError(ValueError):
     """The bytes of a checkpoint are not the ones that were saved."""
 
 
+class StaleCheckpointError(DamagedCheckpointError):
+    """A checkpoint of another numerics version: going on from it would mix two versions' numbers in one trial."""
+
+
 class CheckpointFolder:
     """`<path>/checkpoint-<k>.pt`, k = 0, 1, ...: SHA-256 of the content, then the content as torch saves it.
 
-    Loaded with `weights_only`, and only when the digest agrees.
+    Loaded with `weights_only`, and only when digest and numerics version agree.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,7 +48,7 @@ class CheckpointFolder:
         temporary = self.path / f"checkpoint-{k}.tmp"
         try:
             buffer = io.BytesIO()
-            torch.save(content, buffer)
+            torch.save({**content, NUMERICS: NUMERICS_VERSION}, buffer)
             with temporary.open("wb") as file:
                 file.write(hashlib.sha256(buffer.getbuffer()).digest())
                 file.write(buffer.getbuffer())
@@ -58,16 +63,19 @@ class CheckpointFolder:
                 self._file(old).unlink()
 
     def load(self, k: int) -> dict[str, Any]:
-        """Content of checkpoint k. Raises DamagedCheckpointError when its digest disagrees."""
+        """Content of checkpoint k. Raises DamagedCheckpointError when its digest disagrees, StaleCheckpointError when
+        its numerics version does."""
         saved = self._file(k).read_bytes()
         if hashlib.sha256(saved[32:]).digest() != saved[:32]:
             raise DamagedCheckpointError(f"{self._file(k)} is not what was saved")
         content = torch.load(io.BytesIO(saved[32:]), map_location="cpu", weights_only=True)
         assert isinstance(content, dict)
+        if (version := content.pop(NUMERICS, None)) != NUMERICS_VERSION:
+            raise StaleCheckpointError(f"{self._file(k)} is of numerics version {version}, not {NUMERICS_VERSION}")
         return content
 
     def newest(self) -> int | None:
-        """The largest k whose file can be read, or None. A damaged file costs the work since the one before."""
+        """The largest k whose file can be gone on from, or None. A damaged file costs the work since the one before."""
         for k in reversed(self._numbers()):
             try:
                 self.load(k)

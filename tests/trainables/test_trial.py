@@ -9,6 +9,7 @@ import torch
 from tests import reference
 from tests.trainables.problems import CE
 from tests.trainables.specs import quick
+from trainables import checkpoint
 from trainables.aggregators import AGGREGATORS
 from trainables.build import build_setting
 from trainables.checkpoint import CheckpointFolder
@@ -261,6 +262,16 @@ def test_a_damaged_checkpoint_costs_the_work_since_the_one_before(tmp_path):
     assert folder.newest() == 0
     result = run_trial(quick(), ListSink(), checkpoints=folder, device="cpu")
     assert (result.start_step, result.outcome) == (3, "completed")
+
+
+def test_a_checkpoint_of_other_numerics_is_not_gone_on_from(tmp_path, monkeypatch):
+    folder = CheckpointFolder(tmp_path / "c")
+    run_trial(quick(), ListSink(), checkpoints=folder, should_stop=Clock(3), device="cpu")
+    assert folder.newest_step() == 3
+    monkeypatch.setattr(checkpoint, "NUMERICS_VERSION", checkpoint.NUMERICS_VERSION + 1)
+    assert folder.newest() is None
+    result = run_trial(quick(), ListSink(), checkpoints=folder, device="cpu")
+    assert (result.start_step, result.outcome) == (0, "completed")
 
 
 def test_checkpoints_hold_nothing_that_must_be_unpickled(tmp_path):
