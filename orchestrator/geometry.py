@@ -70,11 +70,12 @@ def _lenet(choice: Any, shape: tuple[int, ...], classes: int) -> Iterator[Layer]
 
 
 def _cnn16(choice: Any, shape: tuple[int, ...], classes: int) -> Iterator[Layer]:
-    del choice
     channels, height, width = shape
     for wide in (16, 32, 64):
         height, width = -(-height // 2), -(-width // 2)
         yield _conv(channels, wide, 3, height * width)
+        if choice.norm != "none":
+            yield _norm(wide, height * width)
         channels = wide
     yield _linear(channels * height * width, 128)
     yield _linear(128, classes)

@@ -11,6 +11,9 @@ SweepArgument = Annotated[
 ]
 StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the store.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ScaleOption = Annotated[
+    str | None, typer.Option("--scale", help="A size that the sweep names, such as laptop; NAME.laptop says the same.")
+]
 RESULTS = Path("results")
 
 

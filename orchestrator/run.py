@@ -77,20 +77,36 @@ def run_sweep(
     say: Callable[[str], None],
     *,
     wanted: Wanted = EVERYTHING,
+    scale: str | None = None,
 ) -> Summary:
-    """Run what is missing of a sweep, or what else is `wanted` of it.
+    """Run what is missing of a sweep, at one of its scales, or what else is `wanted` of it.
 
     Everything that can be refused is refused before anything is written.
     """
     where.check()
     _check_classes(wanted.only)
     existing = open_store(store_path)
-    loaded = load_sweep(argument, existing, stored_first=wanted.failed_only)
+    loaded = load_sweep(argument, existing, scale=scale, stored_first=wanted.failed_only)
+    return run_loaded(loaded, store_path, where, observer_of, say, wanted=wanted)
+
+
+def run_loaded(
+    loaded: LoadedSweep,
+    store_path: Path,
+    where: Where,
+    observer_of: ObserverOf,
+    say: Callable[[str], None],
+    *,
+    wanted: Wanted = EVERYTHING,
+) -> Summary:
+    """The same of a sweep that is loaded already."""
+    where.check()
+    existing = open_store(store_path)
     if wanted.stale and existing.trial_file(COMPACTED).exists():
         raise UserError(f"{store_path} is a compacted copy; replace stale trials in the store that it was made of.")
     if wanted.failed_only and newest_revision(existing, loaded.name)[0] is None:
         raise UserError(
-            f"store {store_path} holds no sweep {loaded.name!r} to retry; `coherence run {argument}` first."
+            f"store {store_path} holds no sweep {loaded.name!r} to retry; `coherence run {loaded.name}` first."
         )
     if where.address:
         require_answer(where.address)
@@ -115,12 +131,13 @@ def _run(
     say: Callable[[str], None],
     wanted: Wanted,
 ) -> Summary:
-    revision = record_sweep(store, loaded.name, loaded.specs, loaded.definition)
-    if revision.is_new:
-        say(
-            f"sweep {loaded.name}, revision {revision.number}:"
-            f" {revision.added} trials added, {revision.kept} kept, {revision.dropped} dropped"
-        )
+    for each in (*loaded.members, loaded):
+        revision = record_sweep(store, each.name, each.specs, each.definition)
+        if revision.is_new:
+            say(
+                f"sweep {each.name}, revision {revision.number}:"
+                f" {revision.added} trials added, {revision.kept} kept, {revision.dropped} dropped"
+            )
     plan = make_plan(loaded, store, workers=1 if where.local else where.workers, wanted=wanted)
     store.clear_checkpoints(identity for identity, state in plan.states.items() if is_finished(state))
     interrupted = False
@@ -154,7 +171,7 @@ def _launch(
 
             run_local(list(plan.to_run.values()), options, observer, stop.is_set, plan.estimates)
         else:
-            _on_ray(plan, options, _resources(loaded.sweep.resources, where.workers), where.address, observer, stop)
+            _on_ray(plan, options, _resources(loaded.resources, where.workers), where.address, observer, stop)
     except KeyboardInterrupt:
         return True
     return stop.is_set()

@@ -21,6 +21,8 @@ def plan_lines(plan: Plan, loaded: LoadedSweep, store: Store) -> Iterator[str]:
     yield f"sweep {loaded.name}: {len(loaded.specs)} trials. {loaded.sweep.description}".rstrip()
     for name, values in loaded.sweep.axes.items():
         yield f"  {name}: {', '.join(describe_value(value) for value in values)}"
+    for member in loaded.members:
+        yield f"  {member.name}: {len(member.specs)} trials"
     yield f"states: {counts(plan.status)}"
     if plan.stale:
         yield f"stale: {len(plan.stale)} done with an older numerics version; --rerun-stale of `run` replaces them"

@@ -5,7 +5,7 @@ axis at once, and errors and the JSON Schema name it.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +15,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     WrapValidator,
     create_model,
+    model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
@@ -120,6 +121,25 @@ class Include(_FixedShape):  # type: ignore[valid-type, misc]
         return {**self.fixed, **direct}
 
 
+class Scale(Frozen):
+    """Another size of the same sweep, as what it changes.
+
+    axes, fixed: field by field; a field stands in the one place that says it last. measure: part by part. Every other
+    key replaces the sweep's whole.
+    """
+
+    axes: Axes = Field(default_factory=dict)
+    zip: tuple[Group, ...] = ()
+    fixed: Fixed = Field(default_factory=dict)
+    measure: Measure = Measure()
+    include: tuple[Include, ...] = ()
+    exclude: tuple[Exclusion, ...] = ()
+    resources: Resources = Resources()
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+
+
 class Sweep(Frozen):
     """What a sweep file says.
 
@@ -128,9 +148,11 @@ class Sweep(Frozen):
     fixed: single values for every trial.
     include: extra trials; exclusions do not touch them.
     exclude: partial matches dropped from the product.
+    scales: other sizes by name; the one chosen is stored as `<name>.<scale>`.
+    sweeps: of a collection, which has nothing else: names of other sweeps, in order.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    name: Name
     description: str = ""
     axes: Axes = Field(default_factory=dict)
     zip: tuple[Group, ...] = ()
@@ -139,3 +161,14 @@ class Sweep(Frozen):
     include: tuple[Include, ...] = ()
     exclude: tuple[Exclusion, ...] = ()
     resources: Resources = Resources()
+    scales: dict[Name, Scale] = Field(default_factory=dict)
+    sweeps: tuple[Name, ...] = ()
+
+    @model_validator(mode="after")
+    def _collects_or_varies(self) -> Self:
+        beside = sorted(self.model_fields_set - {"name", "description", "sweeps"})
+        if self.sweeps and beside:
+            raise ValueError(f"sweeps: a collection names other sweeps and has no {', '.join(beside)} of its own.")
+        if repeated := {name for name in self.sweeps if self.sweeps.count(name) > 1}:
+            raise ValueError(f"sweeps: {', '.join(sorted(repeated))} stands twice; keep one.")
+        return self

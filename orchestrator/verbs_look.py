@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.options import RESULTS, JsonOption, StoreOption, SweepArgument, at_store, echo, exit_on
+from orchestrator.options import RESULTS, JsonOption, ScaleOption, StoreOption, SweepArgument, at_store, echo, exit_on
 
 
 def register(app: typer.Typer) -> None:
@@ -43,6 +43,7 @@ def schema() -> None:
 
 def plan(
     sweep: SweepArgument,
+    scale: ScaleOption = None,
     store: StoreOption = RESULTS,
     as_json: JsonOption = False,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Trials at once.")] = None,
@@ -63,7 +64,7 @@ def plan(
     if calibrate:
         require("torch")
     opened = open_store(store)
-    loaded = load_sweep(sweep, opened)
+    loaded = load_sweep(sweep, opened, scale=scale)
     made = make_plan(loaded, opened, workers=workers, calibrated=calibrate)
     echo([json.dumps(made.as_json())] if as_json else plan_lines(made, loaded, opened))
     exit_on(list(made.damage))

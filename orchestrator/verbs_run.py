@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.options import RESULTS, StoreOption, SweepArgument, at_store, echo_errors
+from orchestrator.options import RESULTS, ScaleOption, StoreOption, SweepArgument, at_store, echo_errors
 
 if TYPE_CHECKING:
     from orchestrator.plan import Wanted
@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
 
 def run(
     sweep: SweepArgument,
+    scale: ScaleOption = None,
     store: StoreOption = RESULTS,
     local: LocalOption = False,
     address: AddressOption = None,
@@ -46,7 +47,8 @@ def run(
     from orchestrator.plan import Wanted
     from orchestrator.run import Where
 
-    run_and_tell(sweep, store, Where(local, address, workers, checkpoint_every, timeout), Wanted(stale=rerun_stale))
+    where = Where(local, address, workers, checkpoint_every, timeout)
+    run_and_tell(sweep, store, where, Wanted(stale=rerun_stale), scale=scale)
 
 
 def retry(
@@ -72,7 +74,15 @@ def retry(
     run_and_tell(sweep, store, Where(local, address, workers, timeout_s=timeout), wanted)
 
 
-def run_and_tell(sweep: str, store: Path, where: "Where", wanted: "Wanted", *, code_of_success: int | None = 0) -> None:
+def run_and_tell(
+    sweep: str,
+    store: Path,
+    where: "Where",
+    wanted: "Wanted",
+    *,
+    scale: str | None = None,
+    code_of_success: int | None = 0,
+) -> None:
     """Run with progress on stderr; exits unless the run succeeded and `code_of_success` is None."""
     from orchestrator.progress import Progress
     from orchestrator.run import run_sweep
@@ -85,14 +95,19 @@ def run_and_tell(sweep: str, store: Path, where: "Where", wanted: "Wanted", *, c
         lambda made: Progress(made.estimates, made.workers, sys.stderr, where=f"{store}/attempts/{{trial_id}}"),
         typer.echo,
         wanted=wanted,
+        scale=scale,
     )
     if not summary.started:
         typer.echo("nothing failed: nothing to retry" if wanted.failed_only else "nothing to run")
     typer.echo(f"sweep {summary.status.sweep}: {counts(summary.status)}")
-    echo_errors([*summary.damaged, *_next_moves(summary, sweep, store)])
+    echo_errors([*summary.damaged, *_next_moves(summary, _spoken(sweep, scale), store)])
     code = summary.exit_code or code_of_success
     if code is not None:
         raise typer.Exit(code)
+
+
+def _spoken(sweep: str, scale: str | None) -> str:
+    return sweep if scale is None else f"{sweep} --scale {scale}"
 
 
 def _next_moves(summary: "Summary", sweep: str, store: Path) -> Iterable[str]:

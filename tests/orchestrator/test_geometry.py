@@ -12,6 +12,7 @@ CASES: dict[str, tuple[str, Any]] = {
     "mlp without bias": ("digits", {"name": "mlp", "widths": [7], "bias": False}),
     "lenet": ("mnist-5k", "lenet"),
     "cnn16": ("mnist-5k", "cnn16"),
+    "cnn16, group": ("mnist-5k", {"name": "cnn16", "norm": "group"}),
     "alexnet": ("mnist-5k", {"name": "alexnet", "width": 8}),
     "vgg13": ("mnist-5k", {"name": "vgg13", "width": 4}),
     "resnet18": ("mnist-5k", {"name": "resnet18", "width": 8}),

@@ -38,6 +38,8 @@ CHOICES = {name: {"name": name, **TINY.get(name, {})} for name in MODELS} | {
     "alexnet dropout": {"name": "alexnet", "width": 2, "dropout": 0.5},
     "alexnet imagenet": {"name": "alexnet", "width": 2, "stem": "imagenet", "dropout": 0.0},
     "resnet18 imagenet": {"name": "resnet18", "width": 4, "stem": "imagenet"},
+    "cnn16 group": {"name": "cnn16", "norm": "group"},
+    "cnn16 batch": {"name": "cnn16", "norm": "batch"},
     "resnet18 batch": {"name": "resnet18", "width": 4, "norm": "batch"},
     "resnet50 batch": {"name": "resnet50", "width": 4, "norm": "batch", "stem": "imagenet"},
     "torchvision batch": {"name": "torchvision", "model": "shufflenet_v2_x0_5"},

@@ -60,14 +60,24 @@ class LeNet(Network):
 
 
 class Cnn16(Network):
-    """Three 3x3 convolutions of stride 2 with 16, 32 and 64 channels, then 128 units; ReLU."""
+    """Three 3x3 convolutions of stride 2 with 16, 32 and 64 channels, then 128 units; ReLU.
+
+    norm: after each convolution; `group` (of 8 channels): examples stay independent; `batch`: measured by estimator
+    grouped or eval-mode.
+    """
 
     name: Literal["cnn16"]
+    norm: Literal["none", "group", "batch"] = "none"
 
     @property
     def least(self) -> int:
         """One position is left after three strides."""
         return 8
+
+    @property
+    def mixes_examples(self) -> bool:
+        """With batch normalisation."""
+        return self.norm == "batch"
 
 
 class AlexNet(Network):

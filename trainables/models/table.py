@@ -16,6 +16,7 @@ from trainables.registry import load
 
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "alexnet": [{"stem": "imagenet"}],
+    "cnn16": [{"norm": "group"}, {"norm": "batch"}],
     "resnet18": [{"norm": "batch"}, {"stem": "imagenet", "norm": "batch"}],
     "resnet50": [{"norm": "batch"}, {"stem": "imagenet", "norm": "batch"}],
     "torchvision": [{"model": name} for name in ("convnext_tiny", "densenet121", "mobilenet_v2", "vgg13_bn")],
