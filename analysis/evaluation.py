@@ -1,18 +1,30 @@
 """Evaluate the claims of a sweep, and say them in lines or JSON."""
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from importlib import import_module
 from typing import Any
 
-from analysis.claims import CLAIMS
+from analysis.claims import CLAIMS, Entry
+from analysis.errors import Skipped
 from analysis.store import Store
-from analysis.sweeps import Sweep
-from analysis.verdict import Claim, Row
+from analysis.sweeps import Sweep, nothing_of, view
+from analysis.verdict import Claim, Row, unmeasured
 
 
 def evaluate(store: Store, sweep: Sweep) -> list[Claim]:
     """Every registered claim, in order, with every contrast the sweep holds."""
-    return [import_module(module).evaluate(store, sweep) for module in CLAIMS.values()]
+    return [evaluate_one(entry, store, sweep) for entry in CLAIMS.values()]
+
+
+def evaluate_one(entry: Entry, store: Store, sweep: Sweep) -> Claim:
+    """One claim on what it needs of a sweep; not measured where a collection has none of that."""
+    evaluate_on: Callable[[Store, Sweep], Claim] = import_module(entry.module).evaluate
+    try:
+        return evaluate_on(store, view(store, sweep, entry.needs))
+    except Skipped as reason:
+        bare = evaluate_on(store, nothing_of(sweep))
+        return replace(bare, rows=(unmeasured("all", bare.rows[0].contrast, f"{reason}."),))
 
 
 def as_json(sweep: Sweep, claims: list[Claim]) -> dict[str, Any]:

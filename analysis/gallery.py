@@ -3,7 +3,6 @@
 Redrawing is cheap and gives the same bytes: no date and no random identifier goes into a file.
 """
 
-import hashlib
 import io
 import json
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import polars as pl
 from analysis.errors import Skipped, UserError
 from analysis.figures import FIGURES, Entry
 from analysis.store import Store
-from analysis.sweeps import Sweep
+from analysis.sweeps import Sweep, view
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,11 @@ def draw_one(name: str, entry: Entry, store: Store, sweep: Sweep) -> Drawn | Not
     """Collect and draw one figure."""
     module = import_module(entry.module)
     try:
-        data = module.collect(store, sweep)
+        shown = view(store, sweep, entry.needs)
+        data = module.collect(store, shown)
     except Skipped as reason:
         return NotDrawn(name, entry.title, str(reason))
-    png, svg = _render(module, data, _metadata(name, sweep))
+    png, svg = _render(module, data, _metadata(name, sweep, shown))
     return Drawn(name, entry.title, png, svg, module.frame(data), module.caption(data), module.PUBLISHED)
 
 
@@ -77,15 +77,14 @@ def _render(module: object, data: object, description: str) -> tuple[bytes, byte
     return png.getvalue(), svg.getvalue()
 
 
-def _metadata(name: str, sweep: Sweep) -> str:
-    """Which trials, which query, which code: enough to tell two pictures apart."""
-    digest = hashlib.sha256("\n".join(sweep.trial_ids).encode()).hexdigest()
+def _metadata(name: str, sweep: Sweep, shown: Sweep) -> str:
+    """Which trials of which sweep by which code: what `redraw` needs to make the same image again."""
     content = {
         "figure": name,
         "sweep": sweep.name,
         "revision": sweep.revision,
-        "trials": sweep.trials.height,
-        "trial_ids_sha256": digest,
+        "members": {member.name: member.revision for member in sweep.members},
+        "trial_ids": shown.trial_ids,
         "code": f"gradient-coherence {code_version()}",
     }
     return json.dumps(content, sort_keys=True)

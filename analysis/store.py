@@ -76,9 +76,12 @@ class Store:
             return []
         return sorted(p.name for p in folders.iterdir() if p.is_dir() and any(_revisions(p)))
 
-    def revision(self, name: str) -> pl.DataFrame:
-        """Rows of the newest readable revision of a sweep, in order."""
-        for path in sorted(_revisions(self.path / "sweeps" / name), key=lambda p: int(p.stem), reverse=True):
+    def revision(self, name: str, number: int | None = None) -> pl.DataFrame:
+        """Rows of the newest readable revision of a sweep, or of one by number, in order."""
+        paths = sorted(_revisions(self.path / "sweeps" / name), key=lambda p: int(p.stem), reverse=True)
+        for path in paths:
+            if number is not None and int(path.stem) != number:
+                continue
             if self._readable(path, SCHEMAS["sweeps"]):
                 rows = pl.read_parquet(path, glob=False).sort("position")
                 if rows.height:

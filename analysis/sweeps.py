@@ -1,13 +1,14 @@
 """A sweep as it stands in a store: what was planned, what completed, what is missing."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from typing import Any
 
 import polars as pl
 
-from analysis.errors import UserError
+from analysis.errors import Skipped, UserError
 from analysis.query import with_spec
 from analysis.store import Store
 
@@ -43,7 +44,10 @@ class Context:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Newest revision of a sweep. planned and trials carry the columns of `query.with_spec` and `position`."""
+    """Newest revision of a sweep. planned and trials carry the columns of `query.with_spec` and `position`.
+
+    scale: the size at which it was run, None for the sweep's own. members: of a collection, its sweeps.
+    """
 
     name: str
     revision: int
@@ -51,6 +55,18 @@ class Sweep:
     planned: pl.DataFrame
     trials: pl.DataFrame
     missing: tuple[Missing, ...]
+    scale: str | None = None
+    members: "tuple[Sweep, ...]" = ()
+
+    @property
+    def base(self) -> str:
+        """The name without the scale."""
+        return self.name if self.scale is None else self.name.removesuffix(f".{self.scale}")
+
+    @property
+    def size(self) -> str:
+        """The size at which it was run, in words."""
+        return f"scale {self.scale}" if self.scale else "the sweep's own size"
 
     @property
     def trial_ids(self) -> list[str]:
@@ -64,29 +80,90 @@ class Sweep:
         return [Context(key, labels[key], frame) for key, frame in frames.items()]
 
 
-def open_sweep(store: Store, name: str) -> Sweep:
-    """Read what the store knows of a sweep; raises UserError for a name it does not know."""
+def open_sweep(store: Store, name: str, revision: int | None = None) -> Sweep:
+    """Read what the store knows of a sweep, its newest revision unless told; raises UserError for an unknown name."""
     known = store.sweep_names()
     if name not in known:
         close = get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise UserError(f"no sweep {name!r} in {store.path}.{hint} {_known(known)}")
-    rows = store.revision(name)
+    rows = store.revision(name, revision)
+    definition = rows["definition"][0] or ""
+    scale, names = _described(name, definition)
+    members = [f"{member}.{scale}" if f"{member}.{scale}" in known else member for member in names]
+    return _sweep(
+        store,
+        rows,
+        name=name,
+        revision=rows["revision"][0],
+        definition=definition,
+        scale=scale,
+        members=tuple(open_sweep(store, member) for member in members if member in known),
+    )
+
+
+def _sweep(store: Store, rows: pl.DataFrame, **facts: Any) -> Sweep:
     planned = with_spec(rows.select("position", "trial_id", "spec"))
-    columns = [c for c in planned.columns if c not in {"spec"}]
-    trials = planned.select(columns).join(store.trials, on="trial_id", how="inner", maintain_order="left")
-    revision, definition = rows["revision"][0], rows["definition"][0] or ""
-    return Sweep(name, revision, definition, planned, trials, _missing(store, planned, trials))
+    trials = planned.drop("spec").join(store.trials, on="trial_id", how="inner", maintain_order="left")
+    return Sweep(planned=planned, trials=trials, missing=_missing(store, planned, trials), **facts)
+
+
+def _described(name: str, definition: str) -> tuple[str | None, list[str]]:
+    """The scale that the stored name adds to the written one, and the sweeps that a collection names."""
+    import yaml
+
+    try:
+        parsed = yaml.safe_load(definition)
+    except yaml.YAMLError:
+        return None, []
+    if not isinstance(parsed, dict):
+        return None, []
+    written = str(parsed.get("name"))
+    scale = name.removeprefix(f"{written}.") if name.startswith(f"{written}.") else None
+    return scale, [str(member) for member in parsed.get("sweeps") or ()]
+
+
+def view(store: Store, sweep: Sweep, needs: Sequence[str]) -> Sweep:
+    """The part of a collection that a figure or a claim needs, as one sweep; a plain sweep is taken as it is.
+
+    needs: names of sweeps, without a scale; none: the whole collection. Raises Skipped where the collection has none
+    of them.
+    """
+    if not sweep.members or not needs:
+        return sweep
+    chosen = [member for name in needs for member in sweep.members if member.base == name]
+    if not chosen:
+        raise Skipped(f"it needs {' or '.join(needs)}, and {sweep.name} has none of them")
+    if len(chosen) == 1:
+        return chosen[0]
+    rows = pl.concat([member.planned.select("trial_id", "spec") for member in chosen])
+    rows = rows.unique("trial_id", keep="first", maintain_order=True).with_row_index("position")
+    return _sweep(
+        store,
+        rows.with_columns(pl.col("position").cast(pl.Int64)),
+        name=sweep.name,
+        revision=sweep.revision,
+        definition=sweep.definition,
+        scale=sweep.scale,
+        members=tuple(chosen),
+    )
+
+
+def nothing_of(sweep: Sweep) -> Sweep:
+    """The same sweep without any trial."""
+    return replace(sweep, planned=sweep.planned.clear(), trials=sweep.trials.clear(), missing=(), members=())
 
 
 def sweep_name(store: Store, given: str | None) -> str:
-    """The given name, or the only one in the store."""
+    """The given name, or the only one in the store that is no part of a collection."""
     if given is not None:
         return given
     known = store.sweep_names()
-    if len(known) != 1:
-        raise UserError(f"{store.path} holds {len(known)} sweeps; name one. {_known(known)}")
-    return known[0]
+    parts = {member.name for name in known for member in open_sweep(store, name).members}
+    whole = [name for name in known if name not in parts]
+    if len(whole) != 1:
+        raise UserError(f"{store.path} holds {len(whole)} sweeps; name one. {_known(known)}")
+    return whole[0]
 
 
 def _known(names: list[str]) -> str:

@@ -18,12 +18,28 @@ Verdict = Literal["supported", "contradicted", "inconclusive", "not measured"]
 
 
 @dataclass(frozen=True)
+class Variant:
+    """A contrast under another choice of analysis (m, estimator, window, smoothing), judged by the same rule.
+
+    choice: what is done otherwise; said: the effect in words, or why there is none.
+    """
+
+    choice: str
+    verdict: Verdict
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    said: str = ""
+
+
+@dataclass(frozen=True)
 class Row:
     """One contrast of a claim.
 
     label: where (model, corruption); contrast: what minus what; effect, low, high: mean over seeds and its paired
     95 % interval, in the claim's unit; per_seed: (seed, value); said: the effect in words; beside: shown with
-    it and no part of the verdict; lower_bound: some values are bounds from below, since the run was too short.
+    it and no part of the verdict; lower_bound: some values are bounds from below, since the run was too short;
+    sensitivity: the same contrast under other choices of analysis.
     """
 
     label: str
@@ -38,6 +54,7 @@ class Row:
     why: str = ""
     beside: tuple[str, ...] = field(default=())
     lower_bound: bool = False
+    sensitivity: tuple[Variant, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,21 @@ in the file, fixed before the data. All of them are always shown.
 To add one: a module here and a line in CLAIMS.
 """
 
-CLAIMS: dict[str, str] = {
-    "real-above-random-early": "analysis.claims.real_above_random_early",
-    "pristine-before-corrupt": "analysis.claims.pristine_before_corrupt",
-    "robust-memorises-less": "analysis.claims.robust_memorises_less",
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Entry:
+    """module: where the code is; needs: built-in sweeps whose trials decide it. Other sweeps may too."""
+
+    module: str
+    needs: tuple[str, ...] = ()
+
+
+CLAIMS: dict[str, Entry] = {
+    "real-above-random-early": Entry("analysis.claims.real_above_random_early", ("label-noise", "evolution")),
+    "pristine-before-corrupt": Entry("analysis.claims.pristine_before_corrupt", ("label-noise", "evolution")),
+    "robust-memorises-less": Entry(
+        "analysis.claims.robust_memorises_less", ("winsorizing", "weak-directions", "second-network")
+    ),
 }

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Entry:
-    """module: where the code is; title: for headings; summary: one line for lists."""
+    """module: where the code is; title: for headings; summary: one line for lists; papers: what it redraws, as
+    docs/papers.md numbers it; needs: built-in sweeps whose trials it shows. Other sweeps may feed it too."""
 
     module: str
     title: str
     summary: str
+    papers: str = ""
+    needs: tuple[str, ...] = ()
 
 
 FIGURES: dict[str, Entry] = {
@@ -21,25 +24,35 @@ FIGURES: dict[str, Entry] = {
         "analysis.figures.coherence_vs_step",
         "Coherence while training",
         "m-coherence against step, by label noise, with the online view beside it",
+        "MC-1, MC-4, GM-2, GM-4, GM-5",
+        ("evolution", "label-noise"),
     ),
     "coherence-vs-loss": Entry(
         "analysis.figures.coherence_vs_loss",
         "Coherence at equal training loss",
         "m-coherence against training loss, by label noise",
+        "GM-2, GM-4",
+        ("evolution", "label-noise"),
     ),
     "accuracy-by-aggregator": Entry(
         "analysis.figures.accuracy_by_aggregator",
         "Memorisation by aggregator",
         "accuracy on corrupt, pristine and test examples, by aggregator",
+        "WS-3, WS-4, WS-5, GM-7",
+        ("weak-directions", "second-network"),
     ),
     "learning-speed": Entry(
         "analysis.figures.learning_speed",
         "How fast pristine and corrupt examples are learnt",
         "share of pristine and corrupt labels learnt against step",
+        "CG-2, WS-2",
+        ("label-noise",),
     ),
     "coherence-by-layer": Entry(
         "analysis.figures.coherence_by_layer",
         "Coherence layer by layer",
         "m-coherence of each layer against step, by label noise",
+        "MC-1, MC-3, GM-3",
+        ("evolution", "alexnet"),
     ),
 }

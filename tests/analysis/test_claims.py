@@ -20,7 +20,7 @@ EARLY, PRISTINE, ROBUST = CLAIMS
 
 def _claim(path: Path, name: str, made_up: MadeUp) -> Claim:
     store = Store(write(path, made_up))
-    claim = import_module(CLAIMS[name]).evaluate(store, open_sweep(store, made_up.name))
+    claim = import_module(CLAIMS[name].module).evaluate(store, open_sweep(store, made_up.name))
     assert isinstance(claim, Claim)
     return claim
 
@@ -71,7 +71,7 @@ def test_steps_that_only_one_arm_probed_are_not_compared(tmp_path: Path) -> None
 
         write_trial(path, one, thin)
     store = Store(path)
-    row = import_module(CLAIMS[EARLY]).evaluate(store, open_sweep(store, "demo")).rows[0]
+    row = import_module(CLAIMS[EARLY].module).evaluate(store, open_sweep(store, "demo")).rows[0]
     assert row.effect == 0.0
 
 
@@ -83,7 +83,7 @@ def test_different_probe_sizes_are_not_compared(tmp_path: Path) -> None:
     for one in random:
         write_trial(path, one, Effects(steps=STEPS, examples=5, probe={"mlp": 100}))
     store = Store(path)
-    row = import_module(CLAIMS[EARLY]).evaluate(store, open_sweep(store, "demo")).rows[0]
+    row = import_module(CLAIMS[EARLY].module).evaluate(store, open_sweep(store, "demo")).rows[0]
     assert (row.verdict, "differ in size" in row.why) == ("not measured", True)
 
 
