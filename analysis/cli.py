@@ -6,7 +6,7 @@ nothing written.
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
@@ -17,6 +17,7 @@ from analysis.errors import UserError
 
 if TYPE_CHECKING:
     from analysis.gallery import Drawn, NotDrawn
+    from analysis.gaps import Gap, Planner
     from analysis.store import Store
     from analysis.sweeps import Sweep
     from analysis.verdict import Claim
@@ -67,9 +68,13 @@ class Report:
     damaged: dict[Path, str]
 
 
-def draw_figures(store: Path, sweep: str | None = None, out: Path | None = None) -> Figures:
-    """Draw every figure of a sweep into `out` (`<store>/figures/<SWEEP>`); raises UserError on misuse."""
+def draw_figures(store: Path, sweep: str | None = None, out: Path | None = None, only: Sequence[str] = ()) -> Figures:
+    """Draw every figure of a sweep, or `only` those, into `out` (`<store>/figures/<SWEEP>`); raises UserError on
+    misuse."""
     from analysis.gallery import draw_all, save, writable_folder
+
+    for name in only:
+        known_figure(name)
 
     opened, found = _open(store, sweep)
     if found.trials.is_empty():
@@ -78,10 +83,40 @@ def draw_figures(store: Path, sweep: str | None = None, out: Path | None = None)
             f" `coherence run {found.name}` runs what is missing."
         )
     folder = writable_folder(out or store / "figures" / found.name)
-    done = Figures(folder, tuple(draw_all(opened, found)), opened.check(found.trial_ids))
+    done = Figures(folder, tuple(draw_all(opened, found, only)), opened.check(found.trial_ids))
     for one in done.drawn:
         save(one, folder)
     return done
+
+
+def redraw_figure(store: Path, image: Path, out: Path) -> Path:
+    """Make the figure that an image shows again, from the trials that it names; returns the new PNG's path."""
+    from analysis.gallery import redraw, save, writable_folder
+    from analysis.store import Store
+
+    drawn = redraw(Store(store), image)
+    save(drawn, writable_folder(out))
+    return out / f"{drawn.name}.png"
+
+
+def figure_gaps(store: Path, planner: "Planner", scale: str | None = None) -> "list[Gap]":
+    """Which trials each figure still lacks, at a scale of the built-in sweeps; raises UserError on misuse."""
+    from analysis.gaps import gaps
+
+    return gaps(store, planner, scale)
+
+
+def known_figure(name: str) -> tuple[str, ...]:
+    """The sweeps that a figure needs; raises UserError for a name that is none."""
+    from difflib import get_close_matches
+
+    from analysis.figures import FIGURES
+
+    if name in FIGURES:
+        return FIGURES[name].needs
+    close = get_close_matches(name, FIGURES, n=1, cutoff=0.5)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise UserError(f"unknown figure {name!r}.{hint} Known: {', '.join(FIGURES)}.")
 
 
 def evaluate_claims(store: Path, sweep: str | None = None) -> Claims:
@@ -149,17 +184,52 @@ def _exit_on_damage(damaged: dict[Path, str]) -> None:
         raise typer.Exit(1)
 
 
-@_misuse_is_one_line
-def figures(
-    sweep: SweepArgument = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; <store>/figures/<SWEEP>.")] = None,
-    store: StoreOption = DEFAULT_STORE,
-) -> None:
-    """Draw the figures of a sweep: PNG, SVG and the data behind each as Parquet and CSV.
+def figures_command(planner: "Planner") -> Callable[..., None]:
+    """The verb `figures`; planner: says which trials the built-in sweeps plan."""
 
-    Example: coherence figures demo --out pictures
-    """
-    result = draw_figures(store, sweep, out)
+    @_misuse_is_one_line
+    def figures(
+        sweep: SweepArgument = None,
+        out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; <store>/figures/<SWEEP>.")] = None,
+        only: Annotated[list[str] | None, typer.Option("--only", help="A figure; may be given again.")] = None,
+        status: Annotated[bool, typer.Option("--status", help="Draw nothing; say what each figure lacks.")] = False,
+        scale: Annotated[str | None, typer.Option("--scale", help="With --status: a size of the sweeps.")] = None,
+        source: Annotated[
+            Path | None, typer.Option("--from", help="A figure's PNG or SVG, made again into --out.")
+        ] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="With --status: print JSON.")] = False,
+        store: StoreOption = DEFAULT_STORE,
+    ) -> None:
+        """Draw the figures of a sweep: PNG, SVG and the data behind each as Parquet and CSV.
+
+        Example: coherence figures demo --out pictures
+        """
+        _refuse_mixed(status, scale, source, out, as_json)
+        if status:
+            _say_gaps(figure_gaps(store, planner, scale), scale, as_json)
+        elif source is not None:
+            typer.echo(str(redraw_figure(store, source, out or Path())))
+        else:
+            _say_figures(draw_figures(store, sweep, out, only or ()))
+
+    return figures
+
+
+def _refuse_mixed(status: bool, scale: str | None, source: Path | None, out: Path | None, as_json: bool) -> None:
+    if (scale or as_json) and not status:
+        raise UserError("--scale and --json go with --status; a sweep's own name says its scale: NAME.laptop.")
+    if source is not None and out is None:
+        raise UserError("--from needs --out, a folder for the new image.")
+
+
+def _say_gaps(found: "list[Gap]", scale: str | None, as_json: bool) -> None:
+    from analysis.gaps import gap_lines
+
+    lines = [json.dumps([gap.as_json() for gap in found])] if as_json else gap_lines(found, scale)
+    typer.echo("\n".join(lines))
+
+
+def _say_figures(result: Figures) -> None:
     for one in result.drawn:
         typer.echo(str(result.folder / f"{one.name}.png"))
     for skipped in result.skipped:
@@ -192,9 +262,7 @@ def claims(
 
 
 @_misuse_is_one_line
-def report(
-    sweep: Annotated[str, typer.Argument(help="Name of a sweep in the store.")], store: StoreOption = DEFAULT_STORE
-) -> None:
+def report(sweep: SweepArgument = None, store: StoreOption = DEFAULT_STORE) -> None:
     """Write one HTML page about a sweep: claims, figures, trials, cost, provenance, what is missing.
 
     Example: coherence report demo
@@ -204,7 +272,8 @@ def report(
     _exit_on_damage(result.damaged)
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, planner: "Planner") -> None:
     """Add `figures`, `claims` and `report` to the command."""
-    for command in (figures, claims, report):
+    app.command()(figures_command(planner))
+    for command in (claims, report):
         app.command()(command)

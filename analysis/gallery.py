@@ -5,18 +5,19 @@ Redrawing is cheap and gives the same bytes: no date and no random identifier go
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from analysis.errors import Skipped, UserError
 from analysis.figures import FIGURES, Entry
 from analysis.store import Store
-from analysis.sweeps import Sweep, view
+from analysis.sweeps import Sweep, only, open_sweep, view
 
 
 @dataclass(frozen=True)
@@ -41,21 +42,45 @@ class NotDrawn:
     why: str
 
 
-def draw_all(store: Store, sweep: Sweep) -> Iterator[Drawn | NotDrawn]:
-    """Every registered figure, one after the other."""
-    for name, entry in FIGURES.items():
-        yield draw_one(name, entry, store, sweep)
+def draw_all(store: Store, sweep: Sweep, names: Sequence[str] = ()) -> Iterator[Drawn | NotDrawn]:
+    """Every registered figure, or those named, one after the other."""
+    for name in names or FIGURES:
+        yield draw_one(name, FIGURES[name], store, sweep)
 
 
 def draw_one(name: str, entry: Entry, store: Store, sweep: Sweep) -> Drawn | NotDrawn:
-    """Collect and draw one figure."""
-    module = import_module(entry.module)
+    """Collect and draw one figure on what it needs of a sweep."""
     try:
-        shown = view(store, sweep, entry.needs)
-        data = module.collect(store, shown)
+        return _drawn(name, entry, store, sweep, view(store, sweep, entry.needs))
     except Skipped as reason:
         return NotDrawn(name, entry.title, str(reason))
-    png, svg = _render(module, data, _metadata(name, sweep, shown))
+
+
+def redraw(store: Store, image: Path) -> Drawn:
+    """The figure that an image shows, from the trials that its metadata names, whatever was added to the store since.
+
+    Raises UserError where the image says nothing, or the store no longer has what it names. The same code gives the
+    same bytes.
+    """
+    facts = read_facts(image)
+    name, entry = facts["figure"], FIGURES.get(facts["figure"])
+    if entry is None:
+        raise UserError(f"{image}: figure {name!r} is not known to this version; it was made by {facts['code']}.")
+    sweep = open_sweep(store, facts["sweep"], {facts["sweep"]: facts["revision"], **facts["members"]})
+    shown = view(store, sweep, entry.needs)
+    gone = sorted(set(facts["trial_ids"]) - set(shown.trial_ids))
+    if gone:
+        raise UserError(f"{image}: {len(gone)} of its trials are not in {store.path}: {', '.join(gone[:3])}, ...")
+    try:
+        return _drawn(name, entry, store, sweep, only(store, shown, facts["trial_ids"]))
+    except Skipped as reason:
+        raise UserError(f"{image}: {reason}.") from reason
+
+
+def _drawn(name: str, entry: Entry, store: Store, sweep: Sweep, shown: Sweep) -> Drawn:
+    module = import_module(entry.module)
+    data = module.collect(store, shown)
+    png, svg = _render(module, data, json.dumps(_facts(name, sweep, shown), sort_keys=True))
     return Drawn(name, entry.title, png, svg, module.frame(data), module.caption(data), module.PUBLISHED)
 
 
@@ -77,17 +102,40 @@ def _render(module: object, data: object, description: str) -> tuple[bytes, byte
     return png.getvalue(), svg.getvalue()
 
 
-def _metadata(name: str, sweep: Sweep, shown: Sweep) -> str:
+def _facts(name: str, sweep: Sweep, shown: Sweep) -> dict[str, Any]:
     """Which trials of which sweep by which code: what `redraw` needs to make the same image again."""
-    content = {
+    return {
         "figure": name,
         "sweep": sweep.name,
         "revision": sweep.revision,
         "members": {member.name: member.revision for member in sweep.members},
+        "query": {"needs": list(FIGURES[name].needs), "outcome": "completed"},
         "trial_ids": shown.trial_ids,
         "code": f"gradient-coherence {code_version()}",
     }
-    return json.dumps(content, sort_keys=True)
+
+
+def read_facts(image: Path) -> dict[str, Any]:
+    """The metadata that `_facts` put into a PNG or an SVG; raises UserError where there is none."""
+    try:
+        facts = json.loads(_description(image))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(f"{image}: no figure of this package can be read from it; give a PNG or SVG.") from error
+    if not isinstance(facts, dict) or not {"figure", "sweep", "revision", "members", "trial_ids"} <= facts.keys():
+        raise UserError(f"{image}: it does not say what it was made of; give a figure that `coherence figures` wrote.")
+    return facts
+
+
+def _description(image: Path) -> str:
+    if image.suffix == ".svg":
+        from xml.etree import ElementTree
+
+        found = ElementTree.parse(image).find(".//{http://purl.org/dc/elements/1.1/}description")
+        return (found.text or "") if found is not None else ""
+    from PIL import Image
+
+    with Image.open(image) as opened:
+        return str(opened.info.get("Description", ""))
 
 
 def code_version() -> str:

@@ -1,7 +1,7 @@
 """A sweep as it stands in a store: what was planned, what completed, what is missing."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
@@ -80,14 +80,18 @@ class Sweep:
         return [Context(key, labels[key], frame) for key, frame in frames.items()]
 
 
-def open_sweep(store: Store, name: str, revision: int | None = None) -> Sweep:
-    """Read what the store knows of a sweep, its newest revision unless told; raises UserError for an unknown name."""
+def open_sweep(store: Store, name: str, revisions: Mapping[str, int] | None = None) -> Sweep:
+    """Read what the store knows of a sweep; raises UserError for an unknown name.
+
+    revisions: by name, of the sweep and of its members; the newest of what is not named.
+    """
+    wanted = revisions or {}
     known = store.sweep_names()
     if name not in known:
         close = get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise UserError(f"no sweep {name!r} in {store.path}.{hint} {_known(known)}")
-    rows = store.revision(name, revision)
+    rows = store.revision(name, wanted.get(name))
     definition = rows["definition"][0] or ""
     scale, names = _described(name, definition)
     members = [f"{member}.{scale}" if f"{member}.{scale}" in known else member for member in names]
@@ -98,7 +102,7 @@ def open_sweep(store: Store, name: str, revision: int | None = None) -> Sweep:
         revision=rows["revision"][0],
         definition=definition,
         scale=scale,
-        members=tuple(open_sweep(store, member) for member in members if member in known),
+        members=tuple(open_sweep(store, member, wanted) for member in members if member in known),
     )
 
 
@@ -147,6 +151,12 @@ def view(store: Store, sweep: Sweep, needs: Sequence[str]) -> Sweep:
         scale=sweep.scale,
         members=tuple(chosen),
     )
+
+
+def only(store: Store, sweep: Sweep, trial_ids: Collection[str]) -> Sweep:
+    """The same sweep as it was when these trials, and no others, had completed."""
+    trials = sweep.trials.filter(pl.col("trial_id").is_in(list(trial_ids)))
+    return replace(sweep, trials=trials, missing=_missing(store, sweep.planned, trials))
 
 
 def nothing_of(sweep: Sweep) -> Sweep:

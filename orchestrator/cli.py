@@ -7,6 +7,7 @@ nothing written; 130 interrupted. Heavy libraries are imported by the verbs that
 import sys
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -29,8 +30,28 @@ wandb_app = typer.Typer(rich_markup_mode=None, help="Mirror a store to Weights &
 app.add_typer(wandb_app, name="wandb")
 
 
+def _planned(sweeps: Sequence[str], scale: str | None, store: Path) -> dict[str, list[str]]:
+    """Trials that these sweeps plan, by the name under which each is stored."""
+    from orchestrator.load import load_member
+    from orchestrator.store import open_store
+
+    opened = open_store(store)
+    loaded = [load_member(name, opened, scale) for name in sweeps]
+    return {each.name: list(each.specs) for each in loaded}
+
+
+def _needs_of(figure: str) -> tuple[str, ...]:
+    """The sweeps that a figure needs."""
+    from analysis import cli as reading
+
+    try:
+        return reading.known_figure(figure)
+    except reading.UserError as error:  # type: ignore[attr-defined]
+        raise UserError(str(error)) from error
+
+
 verbs_look.register(app)
-verbs_run.register(app)
+verbs_run.register(app, _needs_of)
 
 
 @wandb_app.command()
@@ -87,7 +108,7 @@ def command() -> typer.Typer:
     """All verbs, the reading ones included."""
     from analysis.cli import register
 
-    register(app)
+    register(app, _planned)
     return app
 
 

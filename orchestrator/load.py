@@ -95,7 +95,7 @@ def parse_sweep(text: str, source: str, scale: str | None = None) -> LoadedSweep
 
 def collect_sweeps(name: str, arguments: Sequence[str], store: Store | None, scale: str | None) -> LoadedSweep:
     """Several sweeps as one, each at the scale where it names it; a single one is itself."""
-    members = tuple(_member(argument, store, scale) for argument in arguments)
+    members = tuple(load_member(argument, store, scale) for argument in arguments)
     if len(members) == 1:
         return members[0]
     sweep = Sweep(name=scaled_name(name, scale), sweeps=tuple(arguments))
@@ -114,7 +114,7 @@ def _loaded(text: str, source: str, scale: str | None, store: Store | None) -> L
     raw = parse_yaml(text, source)
     sweep = _validated(raw, source)
     if sweep.sweeps:
-        members = tuple(_member(name, store, scale) for name in sweep.sweeps)
+        members = tuple(load_member(name, store, scale) for name in sweep.sweeps)
         if scale and not any(member.name.endswith(f".{scale}") for member in members):
             raise UserError(f"{source}: no sweep of the collection has the scale {scale!r}.{_scales(text)}")
         named = sweep.model_copy(update={"name": scaled_name(sweep.name, scale)})
@@ -134,12 +134,15 @@ def _validated(raw: dict[str, Any], source: str) -> Sweep:
         raise UserError(explain(error, raw, Sweep, source)) from error
 
 
-def _member(name: str, store: Store | None, scale: str | None) -> LoadedSweep:
+def load_member(name: str, store: Store | None, scale: str | None) -> LoadedSweep:
+    """A sweep by name, at the scale where it names it, else at its one size."""
     found = find_text(scaled_name(name, scale), store) or find_text(name, store)
     if found is None:
         known = {*builtin_sweeps(), *(sweep_names(store) if store else ())}
         raise UserError(f"sweeps: unknown sweep {name!r}.{nearest(name, known)}")
     text, own = found
+    if parse_yaml(text, name).get("sweeps"):
+        raise UserError(f"sweeps: {name!r} is a collection itself; name its sweeps.")
     return _loaded(text, name, own, store)
 
 

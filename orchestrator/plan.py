@@ -4,12 +4,15 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.errors import UserError
 from orchestrator.estimates import Amount, Estimator, estimator_from, total
+from orchestrator.failures import FAILURES
 from orchestrator.load import LoadedSweep
 from orchestrator.reading import Damage
 from orchestrator.resources import Resources
 from orchestrator.states import Status, count, failure_of, is_finished, survey
 from orchestrator.store import Store
+from trainables.registry import nearest
 from trainables.spec import TrialSpec
 
 
@@ -21,6 +24,12 @@ class Wanted:
     failed_only: bool = False
     only: frozenset[str] = frozenset()
     stale: bool = False
+
+    def check(self) -> None:
+        """Refuse a class of failure that is none."""
+        for given in self.only:
+            if given not in FAILURES:
+                raise UserError(f"--only: unknown class {given!r}.{nearest(given, FAILURES)}")
 
 
 EVERYTHING = Wanted()

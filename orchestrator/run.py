@@ -3,7 +3,7 @@
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from types import FrameType
 from orchestrator.address import require_answer
 from orchestrator.attempt import RunOptions
 from orchestrator.errors import StoreWriteError, UserError, reason
-from orchestrator.failures import FAILURES, STORAGE
+from orchestrator.failures import STORAGE
 from orchestrator.installed import require
 from orchestrator.load import LoadedSweep, load_sweep
 from orchestrator.lock import DriverLock
@@ -24,7 +24,6 @@ from orchestrator.resources import Resources
 from orchestrator.revisions import newest_revision, record_sweep
 from orchestrator.states import Status, count, is_finished, look_for_damage, trial_states
 from orchestrator.store import COMPACTED, Store, create_store, open_store
-from trainables.registry import nearest
 
 ObserverOf = Callable[[Plan], AbstractContextManager[Observer]]
 """Makes the observer of a run from its plan: the estimates weigh the time left."""
@@ -84,9 +83,8 @@ def run_sweep(
     Everything that can be refused is refused before anything is written.
     """
     where.check()
-    _check_classes(wanted.only)
-    existing = open_store(store_path)
-    loaded = load_sweep(argument, existing, scale=scale, stored_first=wanted.failed_only)
+    wanted.check()
+    loaded = load_sweep(argument, open_store(store_path), scale=scale, stored_first=wanted.failed_only)
     return run_loaded(loaded, store_path, where, observer_of, say, wanted=wanted)
 
 
@@ -101,6 +99,7 @@ def run_loaded(
 ) -> Summary:
     """The same of a sweep that is loaded already."""
     where.check()
+    wanted.check()
     existing = open_store(store_path)
     if wanted.stale and existing.trial_file(COMPACTED).exists():
         raise UserError(f"{store_path} is a compacted copy; replace stale trials in the store that it was made of.")
@@ -188,12 +187,6 @@ def _on_ray(
     from orchestrator.tune import run_on_ray
 
     run_on_ray(list(plan.to_run.values()), options, resources, address, observer, stop.is_set, plan.estimates)
-
-
-def _check_classes(only: Iterable[str]) -> None:
-    for given in only:
-        if given not in FAILURES:
-            raise UserError(f"--only: unknown class {given!r}.{nearest(given, FAILURES)}")
 
 
 def _resources(wanted: Resources, workers: int | None) -> Resources:

@@ -1,0 +1,53 @@
+"""What the figures need, and what of it a store still lacks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.figures import FIGURES
+from analysis.store import Store
+from trainables.records import STORE_FILE
+
+Planner = Callable[[Sequence[str], str | None, Path], dict[str, list[str]]]
+"""(names of sweeps, scale, store) -> trial ids by the name under which each sweep is stored."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A figure, the trials that its sweeps plan, and how many of them have completed."""
+
+    figure: str
+    papers: str
+    planned: int
+    done: int
+    missing: dict[str, int]
+
+    def as_json(self) -> dict[str, Any]:
+        """The form that `figures --status --json` prints."""
+        return dict(vars(self))
+
+
+def gaps(store: Path, planner: Planner, scale: str | None) -> list[Gap]:
+    """One per figure, in order; a store that does not exist has nothing."""
+    done = set(Store(store).trials["trial_id"]) if (store / STORE_FILE).exists() else set()
+    wanted = {name: planner(entry.needs, scale, store) for name, entry in FIGURES.items()}
+    found = []
+    for name, sweeps in wanted.items():
+        planned = {identity for ids in sweeps.values() for identity in ids}
+        missing = {sweep: len(set(ids) - done) for sweep, ids in sweeps.items()}
+        lacking = {sweep: count for sweep, count in missing.items() if count}
+        found.append(Gap(name, FIGURES[name].papers, len(planned), len(planned & done), lacking))
+    return found
+
+
+def gap_lines(found: Sequence[Gap], scale: str | None) -> list[str]:
+    """A table, and the command that fills the first gap."""
+    width = max(len(gap.figure) for gap in found)
+    lines = [f"{'figure':<{width}}  {'done':>9}  missing"]
+    for gap in found:
+        missing = ", ".join(f"{sweep} {count}" for sweep, count in gap.missing.items()) or "-"
+        lines.append(f"{gap.figure:<{width}}  {gap.done:>4}/{gap.planned:<4}  {missing}")
+    first = next((gap.figure for gap in found if gap.missing), None)
+    size = f" --scale {scale}" if scale else ""
+    return lines if first is None else [*lines, f"next: coherence run --for {first}{size}"]
