@@ -6,7 +6,7 @@ nothing written.
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
@@ -108,15 +108,36 @@ def figure_gaps(store: Path, planner: "Planner", scale: str | None = None) -> "l
 
 def known_figure(name: str) -> tuple[str, ...]:
     """The sweeps that a figure needs; raises UserError for a name that is none."""
-    from difflib import get_close_matches
-
     from analysis.figures import FIGURES
 
-    if name in FIGURES:
-        return FIGURES[name].needs
-    close = get_close_matches(name, FIGURES, n=1, cutoff=0.5)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise UserError(f"unknown figure {name!r}.{hint} Known: {', '.join(FIGURES)}.")
+    _check_known("figure", name, FIGURES)
+    return FIGURES[name].needs
+
+
+def known_claim(name: str) -> None:
+    """Raises UserError for a name that is no claim."""
+    from analysis.claims import CLAIMS
+
+    _check_known("claim", name, CLAIMS)
+
+
+def _check_known(kind: str, name: str, known: Collection[str]) -> None:
+    from difflib import get_close_matches
+
+    if name not in known:
+        close = get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise UserError(f"unknown {kind} {name!r}.{hint} Known: {', '.join(known)}.")
+
+
+def claim_width(store: Path, sweep: str, claim: str) -> float | None:
+    """Width of a claim's widest 95 % interval on a sweep, in the claim's unit; None where no row is measured."""
+    from analysis.claims import CLAIMS
+    from analysis.evaluation import evaluate_one
+
+    known_claim(claim)
+    rows = evaluate_one(CLAIMS[claim], *_open(store, sweep)).rows
+    return max((row.high - row.low for row in rows if row.high is not None and row.low is not None), default=None)
 
 
 def evaluate_claims(store: Path, sweep: str | None = None) -> Claims:

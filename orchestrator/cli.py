@@ -5,10 +5,10 @@ nothing written; 130 interrupted. Heavy libraries are imported by the verbs that
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -16,6 +16,8 @@ from orchestrator import verbs_look, verbs_run
 from orchestrator.errors import StoreWriteError, UserError, one_line
 from orchestrator.installed import refuse_shadows
 from orchestrator.options import RESULTS, StoreOption, echo, echo_errors, exit_on
+
+Answer = TypeVar("Answer")
 
 # typer carries its own copy of click and shows this class only as a base.
 _ClickError: type[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -40,18 +42,36 @@ def _planned(sweeps: Sequence[str], scale: str | None, store: Path) -> dict[str,
     return {each.name: list(each.specs) for each in loaded}
 
 
-def _needs_of(figure: str) -> tuple[str, ...]:
-    """The sweeps that a figure needs."""
-    from analysis import cli as reading
+def _asked(question: Callable[..., Answer], *arguments: object) -> Answer:
+    """What the reading side answers; its refusals are ours."""
+    from analysis.cli import UserError as ReadingError  # type: ignore[attr-defined]
 
     try:
-        return reading.known_figure(figure)
-    except reading.UserError as error:  # type: ignore[attr-defined]
+        return question(*arguments)
+    except ReadingError as error:
         raise UserError(str(error)) from error
 
 
+def _needs_of(figure: str) -> tuple[str, ...]:
+    from analysis.cli import known_figure
+
+    return _asked(known_figure, figure)
+
+
+def _width_of(store: Path, sweep: str, claim: str) -> float | None:
+    from analysis.cli import claim_width
+
+    return _asked(claim_width, store, sweep, claim)
+
+
+def _check_claim(claim: str) -> None:
+    from analysis.cli import known_claim
+
+    _asked(known_claim, claim)
+
+
 verbs_look.register(app)
-verbs_run.register(app, _needs_of)
+verbs_run.register(app, verbs_run.Reading(_needs_of, _width_of, _check_claim))
 
 
 @wandb_app.command()

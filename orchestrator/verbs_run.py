@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,8 @@ from orchestrator.options import RESULTS, ScaleOption, StoreOption, SweepArgumen
 if TYPE_CHECKING:
     from orchestrator.load import LoadedSweep
     from orchestrator.plan import Wanted
-    from orchestrator.run import Summary, Where
+    from orchestrator.run import ObserverOf, Summary, Where
+    from orchestrator.until import Goal
 
 LocalOption = Annotated[bool, typer.Option("--local", help="In this process, without Ray.")]
 AddressOption = Annotated[str | None, typer.Option("--address", help="Of a running Ray cluster.")]
@@ -23,19 +25,37 @@ TimeoutOption = Annotated[
 ]
 
 
-def register(app: typer.Typer, needs_of: Callable[[str], tuple[str, ...]]) -> None:
-    """Add these verbs; needs_of: the sweeps that a figure needs."""
-    app.command("run")(_run_command(needs_of))
+@dataclass(frozen=True)
+class Reading:
+    """What these verbs ask of the side that reads stores.
+
+    needs_of: the sweeps that a figure needs. width_of: (store, sweep, claim) -> width of the claim's widest interval,
+    None where nothing is measured. check_claim: raises for a name that is none.
+    """
+
+    needs_of: Callable[[str], tuple[str, ...]]
+    width_of: Callable[[Path, str, str], float | None]
+    check_claim: Callable[[str], None]
+
+
+def register(app: typer.Typer, reading: Reading) -> None:
+    """Add these verbs."""
+    app.command("run")(_run_command(reading))
     app.command()(retry)
 
 
-def _run_command(needs_of: Callable[[str], tuple[str, ...]]) -> Callable[..., None]:
+def _run_command(reading: Reading) -> Callable[..., None]:
     def run(
         sweep: Annotated[
             str | None, typer.Argument(metavar="[SWEEP]", help="A built-in name, a path to a .yaml, or a stored name.")
         ] = None,
         scale: ScaleOption = None,
         figure: Annotated[str | None, typer.Option("--for", help="A figure: run what it needs.")] = None,
+        until: Annotated[str | None, typer.Option("--until", help="A claim: add seeds until it is narrow.")] = None,
+        width: Annotated[
+            float | None, typer.Option("--width", help="With --until: of the widest interval, in the claim's unit.")
+        ] = None,
+        budget: Annotated[int | None, typer.Option("--budget", help="With --until: most trials to add.")] = None,
         store: StoreOption = RESULTS,
         local: LocalOption = False,
         address: AddressOption = None,
@@ -52,12 +72,18 @@ def _run_command(needs_of: Callable[[str], tuple[str, ...]]) -> Callable[..., No
         """
         from orchestrator.plan import Wanted
         from orchestrator.run import Where
+        from orchestrator.until import Goal
 
         where, wanted = Where(local, address, workers, checkpoint_every, timeout), Wanted(stale=rerun_stale)
         if (sweep is None) == (figure is None):
             raise UserError("name a sweep, or a figure with --for: one of the two.")
+        if (until is None) != (width is None) or (until is None) != (budget is None) or (until and figure):
+            raise UserError("--until CLAIM, --width W and --budget N go together, with a sweep.")
         if figure is not None:
-            _run_for(figure, needs_of(figure), scale, store, where, wanted)
+            _run_for(figure, reading.needs_of(figure), scale, store, where, wanted)
+        elif sweep is not None and until is not None and width is not None and budget is not None:
+            reading.check_claim(until)
+            _run_until(sweep, scale, Goal(until, width, budget), store, where, reading)
         elif sweep is not None:
             run_and_tell(sweep, store, where, wanted, scale=scale)
 
@@ -98,6 +124,41 @@ def retry(
     run_and_tell(sweep, store, Where(local, address, workers, timeout_s=timeout), wanted)
 
 
+def _run_until(sweep: str, scale: str | None, goal: "Goal", store: Path, where: "Where", reading: Reading) -> None:
+    """Exit 0 where the width is reached, 1 where the budget is spent first or a run did not finish."""
+    from orchestrator.load import load_sweep
+    from orchestrator.plan import Wanted
+    from orchestrator.run import run_loaded
+    from orchestrator.store import open_store
+    from orchestrator.until import run_until
+
+    where.check()
+    loaded = load_sweep(sweep, open_store(store), scale=scale)
+    if loaded.members:
+        raise UserError(f"{loaded.name} is a collection; name one of its sweeps with --until.")
+
+    def finish(grown: "LoadedSweep") -> bool:
+        summary = run_loaded(grown, store, where, _progress(store), typer.echo, wanted=Wanted())
+        echo_errors(summary.damaged)
+        return summary.exit_code == 0
+
+    ended = run_until(goal, loaded, finish, lambda name: reading.width_of(store, name, goal.claim), typer.echo)
+    if ended is None:
+        raise UserError(
+            f"a run did not finish: look at `coherence failures {loaded.name}{at_store(store)}`, go on after."
+        )
+    how = "reached" if ended.reached else "not reached: the budget is spent"
+    typer.echo(f"{how} with {ended.seeds} seeds, {ended.added} trials added")
+    raise typer.Exit(0 if ended.reached else 1)
+
+
+def _progress(store: Path) -> "ObserverOf":
+    from orchestrator.progress import Progress
+
+    where = f"{store}/attempts/{{trial_id}}"
+    return lambda made: Progress(made.estimates, made.workers, sys.stderr, where=where)
+
+
 def run_and_tell(
     sweep: str,
     store: Path,
@@ -128,18 +189,10 @@ def _tell(
     code_of_success: int | None = 0,
 ) -> None:
     """spoken: how to ask for the same again."""
-    from orchestrator.progress import Progress
     from orchestrator.run import run_loaded
     from orchestrator.show import counts
 
-    summary = run_loaded(
-        loaded,
-        store,
-        where,
-        lambda made: Progress(made.estimates, made.workers, sys.stderr, where=f"{store}/attempts/{{trial_id}}"),
-        typer.echo,
-        wanted=wanted,
-    )
+    summary = run_loaded(loaded, store, where, _progress(store), typer.echo, wanted=wanted)
     if not summary.started:
         typer.echo("nothing failed: nothing to retry" if wanted.failed_only else "nothing to run")
     typer.echo(f"sweep {summary.status.sweep}: {counts(summary.status)}")
