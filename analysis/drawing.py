@@ -94,6 +94,8 @@ def intervals(panels: tuple[Panel, ...]) -> str:
 def footer(sweep: Sweep, intervals_drawn: str, contexts: int, *more: str) -> str:
     """What a reader must know beside the picture: intervals, pairing, missing cells."""
     parts = [f"Thin lines: seeds; band: {intervals_drawn} (may leave the frame).", *more]
+    if sweep.scale:
+        parts.append(f"Size: {sweep.scale}.")
     if contexts > 1:
         parts.append("Across architectures initialisation is not paired.")
     planned = sweep.planned.height

@@ -22,7 +22,8 @@ from analysis.sweeps import Sweep, only, open_sweep, view
 
 @dataclass(frozen=True)
 class Drawn:
-    """One figure, in memory. caption: what is seen in these data; published: what the papers report."""
+    """One figure, in memory. caption: what is seen in these data; published: what the papers report; made: of which
+    trials, at which size."""
 
     name: str
     title: str
@@ -31,6 +32,7 @@ class Drawn:
     frame: pl.DataFrame
     caption: tuple[str, ...]
     published: str
+    made: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,11 @@ def redraw(store: Store, image: Path) -> Drawn:
     if entry is None:
         raise UserError(f"{image}: figure {name!r} is not known to this version; it was made by {facts['code']}.")
     sweep = open_sweep(store, facts["sweep"], {facts["sweep"]: facts["revision"], **facts["members"]})
-    shown = view(store, sweep, entry.needs)
-    gone = sorted(set(facts["trial_ids"]) - set(shown.trial_ids))
-    if gone:
-        raise UserError(f"{image}: {len(gone)} of its trials are not in {store.path}: {', '.join(gone[:3])}, ...")
     try:
+        shown = view(store, sweep, entry.needs)
+        gone = sorted(set(facts["trial_ids"]) - set(shown.trial_ids))
+        if gone:
+            raise UserError(f"{image}: {len(gone)} of its trials are not in {store.path}: {', '.join(gone[:3])}, ...")
         return _drawn(name, entry, store, sweep, only(store, shown, facts["trial_ids"]))
     except Skipped as reason:
         raise UserError(f"{image}: {reason}.") from reason
@@ -81,7 +83,9 @@ def _drawn(name: str, entry: Entry, store: Store, sweep: Sweep, shown: Sweep) ->
     module = import_module(entry.module)
     data = module.collect(store, shown)
     png, svg = _render(module, data, json.dumps(_facts(name, sweep, shown), sort_keys=True))
-    return Drawn(name, entry.title, png, svg, module.frame(data), module.caption(data), module.PUBLISHED)
+    parts = shown.members or (shown,)
+    made = f"{shown.trials.height} trials of {', '.join(part.base for part in parts)}, at {shown.size}"
+    return Drawn(name, entry.title, png, svg, module.frame(data), module.caption(data), module.PUBLISHED, made)
 
 
 def _render(module: object, data: object, description: str) -> tuple[bytes, bytes]:

@@ -10,17 +10,20 @@ from typing import Any
 
 import polars as pl
 
+from analysis.errors import Skipped
 from analysis.evaluation import evaluate
+from analysis.figures import FIGURES
 from analysis.gallery import Drawn, NotDrawn, code_version, draw_all
-from analysis.limits import limits
+from analysis.limits import Limit, limits
 from analysis.stats import KIND_WORDS, kind_of
 from analysis.store import Store
-from analysis.sweeps import Sweep, cell_label
+from analysis.sweeps import Sweep, cell_label, view
 from analysis.theme import number, percent
 
 TEMPLATE = "report.html.j2"
 FINISHED = ("completed", "diverged", "stopped")
 """Outcomes of an attempt that made its trial done."""
+LIMITS_NEED = ("label-noise", "evolution", "weak-directions")
 TAGS = {
     "S": "seen in the paper's own text",
     "C": "seen in the authors' released code",
@@ -80,7 +83,7 @@ def content(store: Store, sweep: Sweep, results: Iterable[Drawn | NotDrawn]) -> 
         "axes": _axes(sweep),
         "claims": evaluate(store, sweep),
         "figures": figures,
-        "limits": limits(store, sweep),
+        "limits": _limits(store, sweep),
         "trials": _trials(sweep),
         "cost": cost(store, sweep),
         "provenance": _provenance(sweep),
@@ -89,6 +92,14 @@ def content(store: Store, sweep: Sweep, results: Iterable[Drawn | NotDrawn]) -> 
         "interval": KIND_WORDS[kind_of(sweep.trials["seed"].n_unique())],
         "version": code_version(),
     }
+
+
+def _limits(store: Store, sweep: Sweep) -> tuple[Limit, ...]:
+    """On the sweeps of a collection that train one network long enough to show them."""
+    try:
+        return limits(store, view(store, sweep, LIMITS_NEED))
+    except Skipped:
+        return ()
 
 
 def _figure(result: Drawn | NotDrawn) -> dict[str, Any]:
@@ -100,6 +111,8 @@ def _figure(result: Drawn | NotDrawn) -> dict[str, Any]:
         "picture": base64.b64encode(result.png).decode(),
         "caption": result.caption,
         "published": result.published,
+        "made": result.made,
+        "papers": FIGURES[result.name].papers,
     }
 
 

@@ -103,7 +103,7 @@ def test_the_good_file_is_good(coherence: Coherence, tmp_path: Path) -> None:
     [
         (["run", "smoek"], "unknown sweep 'smoek'. Did you mean 'smoke'?"),
         (["run", "nowhere.yaml"], "nowhere.yaml: cannot be read: No such file"),
-        (["run"], "Missing argument 'SWEEP'"),
+        (["run"], "name a sweep"),
         (["runn", "smoke"], "No such command 'runn'"),
         (["run", "smoke", "--stor", "x"], "No such option"),
         (["run", "smoke", "--workers", "0"], "--workers"),
