@@ -61,6 +61,7 @@ def rough_work(spec: TrialSpec) -> Work:
     layers, steps, online = layers_of(spec), spec.total_steps, spec.measure.online
     example = _example_seconds(layers)
     step = STEP_S + LAYER_S * len(layers) + spec.batch_size * (example + _row_seconds(spec, layers))
+    plain = STEP_S + LAYER_S * len(layers) + spec.batch_size * example
     measured = steps / online.every if online else 0.0
     # A unit other than the example is measured in a pass of its own.
     relative = ONLINE if spec.estimator.name == "example" else 1.0 + ONLINE
@@ -68,7 +69,9 @@ def rough_work(spec: TrialSpec) -> Work:
     evaluations = len(steps_of(spec.measure.evaluate.schedule, steps))
     return Work(
         start=START_S,
-        training=steps * step + measured * relative * (step - spec.batch_size * _row_seconds(spec, layers)),
+        training=steps * step
+        + spec.steps_beforehand * plain
+        + measured * relative * (step - spec.batch_size * _row_seconds(spec, layers)),
         evaluating=evaluations * split * EVALUATE * example,
         probing=_probe_seconds(spec, layers, example),
     )

@@ -24,6 +24,12 @@ class Average:
             else:
                 average.copy_(self._own[name])
 
+    @torch.no_grad()
+    def restart(self) -> None:
+        """Begin again at the weights as they are now."""
+        for name, average in self.weights.items():
+            average.copy_(self._own[name])
+
     def state(self) -> dict[str, Tensor]:
         """What a resume needs."""
         return {name: tensor.cpu().clone() for name, tensor in self.weights.items()}

@@ -60,12 +60,17 @@ def split_row(
 
 @dataclass
 class Evaluator:
-    """Evaluates train, test, pristine and corrupt, and keeps the first and the lasting learnt step of each example."""
+    """Evaluates train, test, pristine and corrupt, and keeps the first and the lasting learnt step of each example.
+
+    positions: of the trained examples in the data set's training split; held_out: further splits by name.
+    """
 
     model: nn.Module
     loss: Callable[[Tensor, Tensor], Tensor]
     train: Split
     test: Split
+    positions: npt.NDArray[np.int64]
+    held_out: dict[str, Split] = field(default_factory=dict)
     first_learnt: npt.NDArray[np.int64] = field(init=False)
     learnt_for_good: npt.NDArray[np.int64] = field(init=False)
     final_losses: npt.NDArray[np.float64] = field(init=False)
@@ -88,7 +93,12 @@ class Evaluator:
         rows = [split_row("train", losses, right, proper), split_row("test", test_losses, test_right, test_right)]
         for name, member in (("pristine", given == original), ("corrupt", given != original)):
             rows.append(split_row(name, losses[member], right[member], proper[member]))
-        return rows
+        return [*rows, *(self._held_out(name, split) for name, split in self.held_out.items())]
+
+    def _held_out(self, name: str, split: Split) -> Columns:
+        losses, classes = forward(self.model, self.loss, split)
+        right, proper = ((classes == labels.cpu().numpy()) for labels in (split.given, split.original))
+        return split_row(name, losses, right, proper)
 
     def _learn(self, step: int, right: npt.NDArray[np.bool_]) -> None:
         self.first_learnt[(self.first_learnt == NEVER) & right] = step
@@ -100,7 +110,7 @@ class Evaluator:
         given, original = self.train.given.cpu().numpy(), self.train.original.cpu().numpy()
         return [
             {
-                "index": i,
+                "index": int(self.positions[i]),
                 "original_label": int(original[i]),
                 "given_label": int(given[i]),
                 "selected": bool(selected[i]),

@@ -19,11 +19,13 @@ class Online(Frozen):
 class Probe(Frozen):
     """Statistics at frozen weights over a fixed sample of the training set, with its given labels and fixed inputs.
 
+    skip: so many of the seed's order are left out first, so that two samples can be disjoint.
     at: `raw`, the weights; `ema`, their exponential average w_ema <- d w_ema + (1 - d) w after each update, d =
     `ema_decay`: rows of source `probe-ema`.
     """
 
     examples: Annotated[Integer, Field(ge=2)] | Literal["all"] = 1000
+    skip: Annotated[Integer, Field(ge=0)] = 0
     schedule: Schedule = "log"
     groups: tuple[Literal["corruption"], ...] = ("corruption",)
     at: Annotated[tuple[Literal["raw", "ema"], ...], Field(min_length=1)] = ("raw",)

@@ -153,7 +153,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         [
             _ID,
             _STEP,
-            _column("split", _S, "train, test, pristine or corrupt", nullable=False),
+            _column("split", _S, "train, test, pristine, corrupt, or easy and hard (held-out parts)", nullable=False),
             _column("loss", _F, "mean loss, given labels (test: clean); null without examples"),
             _column("accuracy", _F, "share of these labels predicted; null without examples"),
             _column("original_accuracy", _F, "share predicted as the original label; null without examples"),
@@ -163,7 +163,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "examples": pa.schema(
         [
             _ID,
-            _column("index", _I, "position in the training split", nullable=False),
+            _column("index", _I, "position in the training split of the data set", nullable=False),
             _column("original_label", _I, "label of the data set"),
             _column("given_label", _I, "label trained on"),
             _column("selected", pa.bool_(), "selected by the corruption"),

@@ -16,9 +16,10 @@ BLOCKS = 10
 Indices = npt.NDArray[np.int64]
 
 
-def probe_sample(seed: int, size: int, examples: int) -> Indices:
-    """`examples` training indices in random order, without replacement; smaller samples begin larger ones."""
-    return stream(seed, "probe").permutation(size)[:examples]
+def probe_sample(seed: int, size: int, examples: int, skip: int = 0) -> Indices:
+    """`examples` training indices in random order, without replacement; smaller samples begin larger ones. skip: the
+    first of that order, which are left out."""
+    return stream(seed, "probe").permutation(size)[skip : skip + examples]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What a trial's loop works with: data on the device, model, aggregator, schedules, what it measures; one update."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +41,7 @@ class Setting:
     """Everything of a trial but the loop.
 
     engine: of the training pass, where something needs it. draws: whether a training pass draws random numbers.
+    begin: changes the initial weights before step 0, unless asked to stop.
     """
 
     spec: TrialSpec
@@ -58,6 +59,7 @@ class Setting:
     evaluator: Evaluator
     watch: Watch
     facts: dict[str, int | str]
+    begin: Callable[[Callable[[], bool]], None] | None = None
 
     def __post_init__(self) -> None:
         spec, measure = self.spec, self.spec.measure
@@ -70,6 +72,13 @@ class Setting:
         self._factor: Factor = load(SCHEDULES[spec.schedule.name])
         self._sizes = {part.name: part.parameters for part in self.watch.units.parts}
         self._order = (-1, np.empty(0, dtype=np.int64))
+
+    def start(self, should_stop: Callable[[], bool]) -> None:
+        """Make ready for step 0; a trial that resumes does without."""
+        if self.begin is not None:
+            self.begin(should_stop)
+            if self.watch.average:
+                self.watch.average.restart()
 
     def train_step(self, step: int) -> StepMade:
         """One update, measured when the online schedule says so."""

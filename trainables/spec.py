@@ -5,12 +5,14 @@ Torch-free. A spec is frozen and validated as a whole when it is made: a spec th
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from trainables.aggregators import AGGREGATORS, tail_count
 from trainables.augmentations import AUGMENTATIONS
+from trainables.beginnings import Difficulty, Pretrained
 from trainables.corruptions import CORRUPTIONS
 from trainables.datasets import DATASETS, DatasetFacts, facts_of
 from trainables.instruments import INSTRUMENTS
@@ -82,7 +84,9 @@ class TrialSpec(Frozen):
     batch_size: examples a step; a short last batch of an epoch is dropped.
     epochs: passes over the training set.
     seed: all streams derive from (seed, purpose); nothing else enters them.
-    init: torch's own initialisation, or all zeros (the linear example).
+    init: torch's own initialisation; all zeros (the linear example); `cg20`: N(0, 1) 2 / sqrt(fan_in + fan_out), biases
+    0; or the weights that a training on other labels ends with.
+    difficulty: train on the easy or the hard part of the training set alone.
     engine: `exact` takes statistics beside autograd's own weight gradient.
     estimator: what one unit of measurement is.
     augmentation: of the training pass only.
@@ -101,7 +105,8 @@ class TrialSpec(Frozen):
     batch_size: Annotated[Integer, Field(ge=1)]
     epochs: Annotated[Integer, Field(ge=1)]
     seed: Annotated[Integer, Field(ge=0, lt=2**63)]
-    init: Literal["default", "zeros"] = "default"
+    init: Literal["default", "zeros", "cg20"] | Pretrained = "default"
+    difficulty: Difficulty | None = None
     engine: Literal["exact"] = "exact"
     estimator: choice_type("estimator", ESTIMATORS) = ESTIMATORS["example"].params(name="example")  # type: ignore[valid-type]
     augmentation: choice_type("augmentation", AUGMENTATIONS) = AUGMENTATIONS["none"].params(name="none")  # type: ignore[valid-type]
@@ -112,15 +117,19 @@ class TrialSpec(Frozen):
 
     @model_validator(mode="after")
     def _works(self) -> Self:
+        self._check_difficulty()
         size = self.dataset_facts.train
         if self.batch_size > size:
             raise ValueError(f"batch_size {self.batch_size} is larger than the {size} training examples.")
         probe = self.measure.probe
-        if probe is not None and probe.examples != "all" and probe.examples > size:
+        if probe is not None and probe.examples != "all" and probe.examples + probe.skip > size:
+            skipped = f" with skip {probe.skip}" if probe.skip else ""
             raise ValueError(
-                f"measure.probe.examples {probe.examples} is larger than the {size} training examples;"
+                f"measure.probe.examples {probe.examples}{skipped} is larger than the {size} training examples;"
                 " use a smaller number or 'all'."
             )
+        if probe is not None and probe.examples == "all" and probe.skip > size - 2:
+            raise ValueError(f"measure.probe.skip {probe.skip} leaves fewer than 2 of the {size} training examples.")
         around = Surroundings(
             batch_size=self.batch_size,
             dataset=self.dataset.name,
@@ -138,6 +147,16 @@ class TrialSpec(Frozen):
             choice.check(around)
         self._check_measuring(around)
         return self
+
+    def _check_difficulty(self) -> None:
+        if self.difficulty is None:
+            return
+        trained, held = self.difficulty.sizes(facts_of(self.dataset).train)
+        if min(trained, held) < 1:
+            raise ValueError(
+                f"difficulty: a side of {trained + held} examples leaves {trained} to train on and {held} held out;"
+                " use a larger part, or another held_out."
+            )
 
     def _check_measuring(self, around: Surroundings) -> None:
         names = [instrument.name for instrument in self.measure.instruments]
@@ -171,8 +190,16 @@ class TrialSpec(Frozen):
 
     @property
     def dataset_facts(self) -> DatasetFacts:
-        """Plain facts of the data set with its parameters."""
-        return facts_of(self.dataset)
+        """Plain facts of the data set with its parameters; `train`: examples that are trained on."""
+        facts = facts_of(self.dataset)
+        return facts if self.difficulty is None else replace(facts, train=self.difficulty.sizes(facts.train)[0])
+
+    @property
+    def steps_beforehand(self) -> int:
+        """Plain updates before the trial's first step: to sort examples, and to begin from other weights."""
+        sorting = 0 if self.difficulty is None else self.difficulty.sort_epochs
+        pretraining = self.init.epochs if isinstance(self.init, Pretrained) else 0
+        return sorting * (facts_of(self.dataset).train // self.batch_size) + pretraining * self.steps_per_epoch
 
     @property
     def steps_per_epoch(self) -> int:
@@ -195,7 +222,7 @@ class TrialSpec(Frozen):
         probe = self.measure.probe
         if probe is None:
             return 0
-        wanted = self.dataset_facts.train if probe.examples == "all" else probe.examples
+        wanted = self.dataset_facts.train - probe.skip if probe.examples == "all" else probe.examples
         if self.measure.budget is None:
             return wanted
         left = self.measure.budget * self.total_steps * self.batch_size - self._few_examples

@@ -10,16 +10,15 @@ from math import isfinite
 
 from trainables.build import build_setting
 from trainables.checkpoint import CheckpointFolder
+from trainables.outcomes import DivergedError, InterruptedBeforeError, never
 from trainables.records import CURVES
 from trainables.result import TrialResult
 from trainables.setting import Setting
 from trainables.sink import Sink
 from trainables.spec import Stop, TrialSpec
 
-
-def never() -> bool:
-    """Do not stop."""
-    return False
+FINAL = ("train", "test", "pristine", "corrupt")
+"""Splits whose last accuracy is a column of `trials`."""
 
 
 def run_trial(
@@ -40,13 +39,18 @@ def run_trial(
     device: a torch device; default is a GPU if there is one.
     on_step: called with (steps made, steps in all).
     """
-    run = _Run(build_setting(spec, device), sink, checkpoints, checkpoint_every_s)
+    try:
+        setting = build_setting(spec, device, should_stop)
+    except (DivergedError, InterruptedBeforeError) as error:
+        # Sorting examples comes before everything: there is no setting yet that could say more.
+        diverged = isinstance(error, DivergedError)
+        nothing = dict.fromkeys(CURVES, 0)
+        return TrialResult(
+            "diverged" if diverged else "interrupted", str(error) if diverged else None, 0, 0, {}, nothing
+        )
+    run = _Run(setting, sink, checkpoints, checkpoint_every_s)
     run.resume()
     return run.to_end(should_stop, on_step)
-
-
-class DivergedError(ArithmeticError):
-    """The loss is no longer finite: an outcome, caught by the loop."""
 
 
 class _Run:
@@ -55,6 +59,7 @@ class _Run:
     def __init__(self, setting: Setting, sink: Sink, checkpoints: CheckpointFolder | None, every_s: float) -> None:
         self._setting, self._sink, self._checkpoints, self._every_s = setting, sink, checkpoints, every_s
         self._step = self._start = 0
+        self._fresh = True
         self._part = 0
         self._rows = dict.fromkeys(CURVES, 0)
         self._saved_at = time.monotonic()
@@ -67,6 +72,7 @@ class _Run:
         if self._checkpoints is None or k is None:
             return
         content = self._checkpoints.load(k)
+        self._fresh = False
         self._setting.load_state(content["setting"])
         self._step = self._start = content["step"]
         self._rows = dict(content["rows"])
@@ -76,6 +82,8 @@ class _Run:
         """The loop."""
         last = self._setting.last_step
         try:
+            if self._fresh:
+                self._setting.start(should_stop)
             while True:
                 target = self._measure()
                 if self._step == last or target:
@@ -93,6 +101,8 @@ class _Run:
             outcome = self._result("stopped" if target else "completed", target)
         except DivergedError as error:
             outcome = self._result("diverged", str(error))
+        except InterruptedBeforeError:
+            return self._result("interrupted", None)
         self._flush()
         return outcome
 
@@ -176,5 +186,5 @@ def _reached(stop: Stop, finals: dict[str, float | None]) -> str | None:
 
 
 def _finals(rows: list[dict]) -> dict[str, float | None]:
-    found = {f"final_{row['split']}_accuracy": row["accuracy"] for row in rows}
+    found = {f"final_{row['split']}_accuracy": row["accuracy"] for row in rows if row["split"] in FINAL}
     return found | {"final_train_loss": next(row["loss"] for row in rows if row["split"] == "train")}

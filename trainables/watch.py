@@ -38,7 +38,7 @@ class Watch:
         self._groups = ("pristine", "corrupt") if probe and "corruption" in probe.groups else ()
         self._due = {"probe": spec.probe_steps, **spec.instrument_steps}
         corrupt: npt.NDArray[np.bool_] = (train.given != train.original).cpu().numpy()
-        sample = probe_sample(spec.seed, len(train.given), spec.probe_examples)
+        sample = probe_sample(spec.seed, len(train.given), spec.probe_examples, probe.skip if probe else 0)
         self._cells = (deal_mixed if isinstance(units, GroupedUnits) else deal)(sample, corrupt)
         self.average = Average(model, probe.ema_decay) if probe and "ema" in probe.at else None
         self._readings = Readings(

@@ -15,7 +15,7 @@ from trainables.spec import trial_id
 EFFECTS = Effects(steps=(0, 50, 125), examples=10)
 SPECS = grid(corruptions=(NONE,))
 APP = typer.Typer()
-register(APP, lambda sweeps, scale, store: {name: [] for name in sweeps})
+register(APP, lambda sweeps, *_: {name: [] for name in sweeps})
 
 
 def _run(*arguments: object) -> tuple[int, str, str]:
