@@ -69,7 +69,7 @@ def test_pretrained_weights_fit_the_other_labels_and_then_everything_starts_afre
     random = build_setting(quick(corruption=RANDOM, model=model), "cpu")
     random.model.load_state_dict(setting.model.state_dict())
     fitted = random.evaluator.rows(0)[0]["accuracy"]
-    assert own + 0.1 < fitted
+    assert own + 0.05 < fitted
     assert setting.optimizer.state() == {}
     _, rows = rows_of(spec)
     assert rows["steps"][0]["step"] == 0
