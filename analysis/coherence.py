@@ -35,3 +35,9 @@ def step_line(rows: pl.DataFrame, key: str, style: tuple[str, float]) -> Line:
 def sample_sizes(rows: pl.DataFrame) -> tuple[int, ...]:
     """Distinct n among the rows."""
     return tuple(sorted(rows["n"].drop_nulls().unique().to_list()))
+
+
+def sizes_note(rows: pl.DataFrame) -> str:
+    """`m = 1,000` for what is drawn; empty without rows."""
+    sizes = ", ".join(f"{size:,}" for size in sample_sizes(rows))
+    return f"m = {sizes}" if sizes else ""

@@ -16,7 +16,8 @@ class Line:
     """One condition. Undefined values are None.
 
     key: name of the condition; style: name and number from which the theme chooses its look.
-    x, center, low, high: shape [T]; seed_x, seed_y: shape [S, T]; kind: what low and high are.
+    x, center, low, high: shape [T]; seed_x, seed_y: shape [S, T], or empty where only a summary is known; kind: what
+    low and high are.
     """
 
     key: str
@@ -33,12 +34,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """Lines that share axes. note: a sentence for under the title."""
+    """Lines that share axes. note: a sentence for under the title; kind: of the y axis, as `analysis.panels` draws it;
+    marks: (words, y) of reference lines."""
 
     title: str
     lines: tuple[Line, ...]
     note: str = ""
     row: str = ""
+    kind: str = ""
+    marks: tuple[tuple[str, float], ...] = ()
 
 
 def line(frame: pl.DataFrame, key: str, style: tuple[str, float], *, log: bool, log_x: bool = False) -> Line:
@@ -107,7 +111,7 @@ def tidy(panels: Iterable[Panel]) -> pl.DataFrame:
                 (*head, None, i, *point, one.kind, count)
                 for i, point in enumerate(zip(one.x, one.center, one.low, one.high, strict=True))
             ]
-            for seed, xs, ys in zip(one.seeds, one.seed_x, one.seed_y, strict=True):
+            for seed, xs, ys in zip(one.seeds[: len(one.seed_x)], one.seed_x, one.seed_y, strict=True):
                 rows += [
                     (*head, seed, i, x, y, None, None, None, count) for i, (x, y) in enumerate(zip(xs, ys, strict=True))
                 ]

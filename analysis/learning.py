@@ -47,3 +47,36 @@ def chance(store: Store, context: Context) -> float | None:
     """Accuracy of guessing among equally frequent classes."""
     number = classes(store, context.trials)
     return None if number is None else 1 / number
+
+
+def proper_accuracy(trials: pl.DataFrame) -> float | None:
+    """Share of the given training labels that a classifier with every original label would predict.
+
+    Counted, not computed from the fraction: 1 - (corrupt examples) / (training examples), mean over `trials`; needs
+    corrupt_examples and train_examples. None where they are unknown.
+    """
+    known = trials.drop_nulls(["corrupt_examples", "train_examples"])
+    if known.is_empty():
+        return None
+    return float((1 - known["corrupt_examples"] / known["train_examples"]).mean())  # type: ignore[arg-type]
+
+
+def eval_line(rows: pl.DataFrame, value: str, key: str, style: tuple[str, float], *, epoch: int = 1) -> Line:
+    """A column of `evals` against step (or epoch, of `epoch` steps), plain mean over seeds. rows: of one split."""
+    defined = rows.drop_nulls(value)
+    aligned = defined.select(
+        "seed", pl.col("step").alias("window"), (pl.col("step") / epoch).alias("x"), pl.col(value).alias("y")
+    )
+    return line(aligned, key, style, log=False)
+
+
+def overfit_rows(evals: pl.DataFrame, fraction: float, classes: int) -> pl.DataFrame:
+    """Adjusted overfit at each evaluated step: train accuracy - [f / C + (1 - f) test accuracy], in share of examples.
+
+    evals: rows of trials at one `fraction` f of selected labels among C classes; needs trial_id, seed, step, split,
+    accuracy. Adds `overfit`. The bracket is what a network that only knows original labels scores on given ones.
+    """
+    sides = [evals.filter(pl.col("split") == split) for split in ("train", "test")]
+    both = sides[0].join(sides[1].select("trial_id", "step", "accuracy"), on=["trial_id", "step"], suffix="_test")
+    expected = fraction / classes + (1 - fraction) * pl.col("accuracy_test")
+    return both.with_columns((pl.col("accuracy") - expected).alias("overfit"))

@@ -102,6 +102,22 @@ def depth_style(index: int, count: int) -> Style:
     return Style(ramp[place], "osD^vPX*"[index % 8], _DASHES[index % 4])
 
 
+_SIDES = {"easy": Style(BLUE, "o", "-"), "hard": Style(VERMILLION, "v", "--"), "mixed": Style(BLACK, "D", ":")}
+
+
+def side_style(side: str) -> Style:
+    """Easy, hard and mixed parts of a training set."""
+    return _SIDES[side]
+
+
+def ramp_style(index: int, count: int) -> Style:
+    """Ordered conditions (levels, rates, sizes) from dark to light, on a ramp that is even in grey too; never the
+    black of plain averaging."""
+    ramp = ("#00366f", "#3f5f8a", "#0f8a7a", "#6fae3c", "#d0b000")
+    place = 0 if count < 2 else round(index * (len(ramp) - 1) / (count - 1))
+    return Style(ramp[place], "osD^vPX*"[index % 8], _DASHES[index % 4])
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """Three significant digits, plain; `undefined` where there is none."""
     if value is None or not np.isfinite(value):

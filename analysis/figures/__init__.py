@@ -20,6 +20,76 @@ class Entry:
 
 
 FIGURES: dict[str, Entry] = {
+    "learning-curves": Entry(
+        "analysis.figures.learning_curves",
+        "Learning curves by label noise",
+        "training and test accuracy and training loss against step, by label noise",
+        "CG-1",
+        ("label-noise",),
+    ),
+    "group-shares": Entry(
+        "analysis.figures.group_shares",
+        "Whose gradients make the step",
+        "share of pristine and corrupt examples in the step, with null worlds",
+        "CG-3",
+        ("label-noise",),
+    ),
+    "group-totals": Entry(
+        "analysis.figures.group_totals",
+        "What each group has contributed so far",
+        "cumulative contribution of pristine and corrupt examples, with null worlds",
+        "CG-4",
+        ("label-noise",),
+    ),
+    "winsorizing-grid": Entry(
+        "analysis.figures.winsorizing_grid",
+        "Winsorizing level by label noise",
+        "training accuracy, test accuracy and adjusted overfit by level and label noise",
+        "CG-5, GM-6",
+        ("winsorizing",),
+    ),
+    "noise-and-test": Entry(
+        "analysis.figures.noise_and_test",
+        "What plain averaging fits and what it costs",
+        "accuracy and loss, train against test and pristine against corrupt, by label noise",
+        "WS-1, WS-2",
+        ("weak-directions",),
+    ),
+    "triple-batch": Entry(
+        "analysis.figures.triple_batch",
+        "Median or averaging",
+        "each median of three beside the mean of the same gradients",
+        "WS-3, WS-4, WS-5, GM-7",
+        ("weak-directions", "second-network"),
+    ),
+    "long-run": Entry(
+        "analysis.figures.long_run",
+        "Delay or prevention",
+        "accuracy on corrupt, pristine and test examples by aggregator in a long run",
+        "WS-3, WS-4",
+        ("long-run",),
+    ),
+    "random-pixels": Entry(
+        "analysis.figures.random_pixels",
+        "Images replaced by noise",
+        "learning, test accuracy and coherence with noise images, by winsorizing level",
+        "GM-6",
+        ("random-pixels",),
+    ),
+    "easy-hard": Entry(
+        "analysis.figures.easy_hard",
+        "Easy and hard examples",
+        "accuracy on held-out easy, held-out hard and test examples, by what was trained on",
+        "WS-6, GM-8",
+        ("easy-hard",),
+    ),
+    "adversarial-start": Entry(
+        "analysis.figures.adversarial_start",
+        "Starting from weights that fit random labels",
+        "accuracy and coherence from fresh weights and from weights that fit random labels",
+        "WS-8",
+        ("adversarial-start",),
+    ),
     "coherence-vs-step": Entry(
         "analysis.figures.coherence_vs_step",
         "Coherence while training",
