@@ -41,3 +41,10 @@ def sizes_note(rows: pl.DataFrame) -> str:
     """`m = 1,000` for what is drawn; empty without rows."""
     sizes = ", ".join(f"{size:,}" for size in sample_sizes(rows))
     return f"m = {sizes}" if sizes else ""
+
+
+def epoch_line(rows: pl.DataFrame, key: str, style: tuple[str, float], epoch: int) -> Line:
+    """As `step_line`, against epochs of `epoch` steps."""
+    pooled = ratio_of_sums(rows.with_columns(log_window()), ["seed", "window"])
+    points = pooled.with_columns((pl.col("step") / epoch).alias("x")).rename({"m_coherence": "y"})
+    return line(points, key, style, log=True)

@@ -35,7 +35,7 @@ class Line:
 @dataclass(frozen=True)
 class Panel:
     """Lines that share axes. note: a sentence for under the title; kind: of the y axis, as `analysis.panels` draws it;
-    marks: (words, y) of reference lines."""
+    marks: (words, y) of reference lines; ticks: (x, words) where x is not a number but a category."""
 
     title: str
     lines: tuple[Line, ...]
@@ -43,6 +43,7 @@ class Panel:
     row: str = ""
     kind: str = ""
     marks: tuple[tuple[str, float], ...] = ()
+    ticks: tuple[tuple[float, str], ...] = ()
 
 
 def line(frame: pl.DataFrame, key: str, style: tuple[str, float], *, log: bool, log_x: bool = False) -> Line:

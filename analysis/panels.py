@@ -117,7 +117,10 @@ def _signed_axis(axes: "Axes", panels: Sequence[Panel]) -> None:
 
 
 def _x_axis(axes: "Axes", panel: Panel, panels: tuple[Panel, ...], look: Look, *, label: bool) -> None:
-    if look.x == "step":
+    if panel.ticks:
+        axes.set_xticks([x for x, _ in panel.ticks], [words for _, words in panel.ticks])
+        axes.set_xlim(panel.ticks[0][0] - 0.3, panel.ticks[-1][0] + 0.3)
+    elif look.x == "step":
         step_axis(axes, last_x(panels), label=False)
     elif look.x == "epoch":
         axes.set_xscale("symlog", linthresh=0.1, linscale=0.4)
