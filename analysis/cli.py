@@ -4,12 +4,10 @@ Exit 0: done. 1: done, but a file of the store is damaged (named on stderr). 2: 
 nothing written.
 """
 
-import functools
-import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -22,10 +20,8 @@ if TYPE_CHECKING:
     from analysis.sweeps import Sweep
     from analysis.verdict import Claim
 
-Parameters = ParamSpec("Parameters")
+HEADLINE = ("real-above-random-early", "pristine-before-corrupt", "robust-memorises-less")
 DEFAULT_STORE = Path("results")
-StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the store.")]
-SweepArgument = Annotated[str | None, typer.Argument(help="Name of a sweep in the store; may be left out if only one.")]
 
 
 @dataclass(frozen=True)
@@ -172,10 +168,12 @@ def is_drawn(store: Path, sweep: str) -> bool:
 
 
 def headline(store: Path, sweep: str | None = None) -> list[str]:
-    """Up to three lines, one per claim: what the data of a sweep say."""
-    from analysis.evaluation import evaluate, summary
+    """A line for each of the claims that the demo is about: what the data of a sweep say."""
+    from analysis.claims import CLAIMS
+    from analysis.evaluation import evaluate_one, summary
 
-    return [summary(claim) for claim in evaluate(*_open(store, sweep))][:3]
+    opened = _open(store, sweep)
+    return [summary(evaluate_one(CLAIMS[name], *opened)) for name in HEADLINE]
 
 
 def _open(store: Path, sweep: str | None) -> "tuple[Store, Sweep]":
@@ -186,115 +184,10 @@ def _open(store: Path, sweep: str | None) -> "tuple[Store, Sweep]":
     return opened, open_sweep(opened, sweep_name(opened, sweep))
 
 
-def _misuse_is_one_line(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
-    @functools.wraps(command)
-    def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except UserError as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(2) from error
-
-    return wrapped
-
-
-def _exit_on_damage(damaged: dict[Path, str]) -> None:
-    for path, why in damaged.items():
-        typer.echo(f"damaged: {path}: {why}", err=True)
-    if damaged:
-        raise typer.Exit(1)
-
-
-def figures_command(planner: "Planner") -> Callable[..., None]:
-    """The verb `figures`; planner: says which trials the built-in sweeps plan."""
-
-    @_misuse_is_one_line
-    def figures(
-        sweep: SweepArgument = None,
-        out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; <store>/figures/<SWEEP>.")] = None,
-        only: Annotated[list[str] | None, typer.Option("--only", help="A figure; may be given again.")] = None,
-        status: Annotated[bool, typer.Option("--status", help="Draw nothing; say what each figure lacks.")] = False,
-        scale: Annotated[str | None, typer.Option("--scale", help="With --status: a size of the sweeps.")] = None,
-        source: Annotated[
-            Path | None, typer.Option("--from", help="A figure's PNG or SVG, made again into --out.")
-        ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="With --status: print JSON.")] = False,
-        store: StoreOption = DEFAULT_STORE,
-    ) -> None:
-        """Draw the figures of a sweep: PNG, SVG and the data behind each as Parquet and CSV.
-
-        Example: coherence figures demo --out pictures
-        """
-        _refuse_mixed(status, scale, source, out, as_json)
-        if status:
-            _say_gaps(figure_gaps(store, planner, scale), scale, as_json)
-        elif source is not None:
-            typer.echo(str(redraw_figure(store, source, out or Path())))
-        else:
-            _say_figures(draw_figures(store, sweep, out, only or ()))
-
-    return figures
-
-
-def _refuse_mixed(status: bool, scale: str | None, source: Path | None, out: Path | None, as_json: bool) -> None:
-    if (scale or as_json) and not status:
-        raise UserError("--scale and --json go with --status; a sweep's own name says its scale: NAME.laptop.")
-    if source is not None and out is None:
-        raise UserError("--from needs --out, a folder for the new image.")
-
-
-def _say_gaps(found: "list[Gap]", scale: str | None, as_json: bool) -> None:
-    from analysis.gaps import gap_lines
-
-    lines = [json.dumps([gap.as_json() for gap in found])] if as_json else gap_lines(found, scale)
-    typer.echo("\n".join(lines))
-
-
-def _say_figures(result: Figures) -> None:
-    for one in result.drawn:
-        typer.echo(str(result.folder / f"{one.name}.png"))
-    for skipped in result.skipped:
-        typer.echo(f"skipped {skipped.name}: {skipped.why}", err=True)
-    _exit_on_damage(result.damaged)
-
-
-@_misuse_is_one_line
-def claims(
-    sweep: SweepArgument = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    store: StoreOption = DEFAULT_STORE,
-) -> None:
-    """Say which published claims hold in a sweep: supported, contradicted, inconclusive or not measured.
-
-    Example: coherence claims demo --json
-    """
-    from analysis.evaluation import row_line
-
-    result = evaluate_claims(store, sweep)
-    if as_json:
-        typer.echo(json.dumps(result.content, indent=2, allow_nan=False))
-    for claim in () if as_json else result.claims:
-        typer.echo(f"{claim.name}: {claim.statement}")
-        for row in claim.rows:
-            typer.echo(f"  {row_line(row)}")
-            for text in row.beside:
-                typer.echo(f"    {text}")
-    _exit_on_damage(result.damaged)
-
-
-@_misuse_is_one_line
-def report(sweep: SweepArgument = None, store: StoreOption = DEFAULT_STORE) -> None:
-    """Write one HTML page about a sweep: claims, figures, trials, cost, provenance, what is missing.
-
-    Example: coherence report demo
-    """
-    result = write_report(store, sweep)
-    typer.echo(str(result.path))
-    _exit_on_damage(result.damaged)
-
-
 def register(app: typer.Typer, planner: "Planner") -> None:
-    """Add `figures`, `claims` and `report` to the command."""
-    app.command()(figures_command(planner))
+    """Add `figures`, `claims` and `report` to the command; planner: says which trials the built-in sweeps plan."""
+    from analysis.verbs import claims, figures_command, report
+
+    app.command("figures")(figures_command(planner))
     for command in (claims, report):
         app.command()(command)

@@ -1,6 +1,7 @@
 """Evaluate the claims of a sweep, and say them in lines or JSON."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from importlib import import_module
 from typing import Any
@@ -9,7 +10,9 @@ from analysis.claims import CLAIMS, Entry
 from analysis.errors import Skipped
 from analysis.store import Store
 from analysis.sweeps import Sweep, nothing_of, view
-from analysis.verdict import Claim, Row, unmeasured
+from analysis.verdict import Claim, Row, Verdict, unmeasured
+
+VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "inconclusive", "not measured")
 
 
 def evaluate(store: Store, sweep: Sweep) -> list[Claim]:
@@ -42,6 +45,26 @@ def row_line(row: Row) -> str:
     """`supported: mlp, 50 % ..., mean minus median-of-3: effect (n = 3)`."""
     said = row.said or row.why
     return f"{row.verdict}: {row.label}, {row.contrast}: {said}" + (f" (n = {row.n})" if row.said else "")
+
+
+def table(claims: Sequence[Claim]) -> list[str]:
+    """One line per claim: its name, how many rows came to which verdict, and the claim in a few words."""
+    width = max(len(claim.name) for claim in claims)
+    lines = []
+    for claim in claims:
+        counts = Counter(row.verdict for row in claim.rows)
+        said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+        lines.append(f"{claim.name:<{width}}  {said}: {claim.short}")
+    return lines
+
+
+def claim_lines(claim: Claim) -> list[str]:
+    """A claim with its rows, what stands beside them, and the same contrasts under other choices of analysis."""
+    lines = [f"{claim.name}: {claim.statement}"]
+    for row in claim.rows:
+        lines += [f"  {row_line(row)}", *(f"    {text}" for text in row.beside)]
+        lines += [f"    otherwise, {other.choice}: {other.verdict}, {other.said}" for other in row.sensitivity]
+    return lines
 
 
 def summary(claim: Claim) -> str:

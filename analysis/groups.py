@@ -60,3 +60,14 @@ def _line(rows: pl.DataFrame, value: str, key: str) -> Line:
         "seed", pl.col("step").alias("window"), pl.col("step").cast(pl.Float64).alias("x"), pl.col(value).alias("y")
     )
     return line(points, key, (key, 0.0), log=False)
+
+
+def beyond_null(rows: pl.DataFrame, where: str, group: str, start: float, end: float) -> dict[int, float]:
+    """Seed -> mean over the probes from step `start` to `end` of f minus the upper end of its null band."""
+    own = rows.filter(
+        (pl.col("where") == where)
+        & (pl.col("quantity") == "share")
+        & (pl.col("group") == group)
+        & pl.col("step").is_between(start, end)
+    ).drop_nulls(["value", "high"])
+    return dict(own.group_by("seed").agg((pl.col("value") - pl.col("high")).mean()).iter_rows())

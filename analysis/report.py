@@ -27,6 +27,7 @@ LIMITS_NEED = ("label-noise", "evolution", "weak-directions")
 TAGS = {
     "S": "seen in the paper's own text",
     "C": "seen in the authors' released code",
+    "N": "known here from secondary notes only",
 }
 
 
@@ -77,11 +78,13 @@ def render(store: Store, sweep: Sweep, results: Iterable[Drawn | NotDrawn] | Non
 def content(store: Store, sweep: Sweep, results: Iterable[Drawn | NotDrawn]) -> dict[str, Any]:
     """Everything the template shows."""
     figures = [_figure(result) for result in results]
+    claims = evaluate(store, sweep)
     return {
         "sweep": sweep,
         "question": _question(sweep.definition),
         "axes": _axes(sweep),
-        "claims": evaluate(store, sweep),
+        "claims": claims,
+        "unmeasured": [claim.name for claim in claims if all(row.verdict == "not measured" for row in claim.rows)],
         "figures": figures,
         "limits": _limits(store, sweep),
         "trials": _trials(sweep),

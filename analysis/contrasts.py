@@ -1,0 +1,86 @@
+"""What the claims share: rows from paired numbers per seed, with words and other choices of analysis beside."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from analysis.theme import number
+from analysis.verdict import Row, Variant, judge, unmeasured
+
+Words = Callable[[float, float, float], str]
+PerSeed = Mapping[int, float]
+
+
+def as_ratio(effect: float, low: float, high: float) -> str:
+    """A log ratio as a factor: `x 12 [9, 16]`."""
+    ratio, below, above = (number(float(np.exp(value))) for value in (effect, low, high))
+    return f"x {ratio} [{below}, {above}]"
+
+
+def as_points(effect: float, low: float, high: float) -> str:
+    """A difference of shares: `+3.1 points [+1.0, +5.2]`."""
+    return f"{100 * effect:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
+
+
+def as_share(effect: float, low: float, high: float) -> str:
+    """A share: `0.42 [0.40, 0.44]`."""
+    return f"{effect:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def row(
+    where: str,
+    contrast: str,
+    per_seed: PerSeed,
+    margin: float,
+    words: Words,
+    *,
+    beside: Sequence[str] = (),
+    variants: Mapping[str, PerSeed] | None = None,
+    lower_bound: bool = False,
+) -> Row:
+    """`judge`, with the effect in words and the same contrast under other choices of analysis."""
+    made = judge(where, contrast, per_seed, margin, beside=beside, lower_bound=lower_bound)
+    if made.effect is None or made.low is None or made.high is None:
+        return made
+    others = tuple(_variant(choice, values, margin, words) for choice, values in (variants or {}).items())
+    return replace(made, said=words(made.effect, made.low, made.high), sensitivity=others)
+
+
+def _variant(choice: str, per_seed: PerSeed, margin: float, words: Words) -> Variant:
+    made = judge("", "", per_seed, margin)
+    if made.effect is None or made.low is None or made.high is None:
+        return Variant(choice, "not measured", said=made.why)
+    return Variant(choice, made.verdict, made.effect, made.low, made.high, words(made.effect, made.low, made.high))
+
+
+def rows_or(rows: Sequence[Row], contrast: str, why: str) -> tuple[Row, ...]:
+    """The rows, or one that says why there are none."""
+    return tuple(rows) or (unmeasured("all", contrast, why),)
+
+
+def differences(first: PerSeed, second: PerSeed) -> dict[int, float]:
+    """second - first, by seed, where both are known."""
+    return {seed: second[seed] - first[seed] for seed in sorted(first.keys() & second.keys())}
+
+
+def log_ratios(first: PerSeed, second: PerSeed) -> dict[int, float]:
+    """log(second / first), by seed, where both are known and above 0."""
+    both = sorted(first.keys() & second.keys())
+    return {s: float(np.log(second[s] / first[s])) for s in both if first[s] > 0 and second[s] > 0}
+
+
+def within_factor(values: PerSeed, target: float, factor: float) -> dict[int, float]:
+    """log(factor) - |log(value / target)|: above 0 where a value is within the factor of the target."""
+    return {s: float(np.log(factor) - abs(np.log(v / target))) for s, v in values.items() if v > 0}
+
+
+def within(effect: float, low: float, high: float) -> str:
+    """Words for `within_factor`: how far inside (+) or outside (-) of the factor, as a factor."""
+    return f"{effect:+.2f} [{low:+.2f}, {high:+.2f}] on the log scale (above 0: within)"
+
+
+def geometric_mean(values: PerSeed) -> str:
+    """In words, for `beside`."""
+    known = [value for value in values.values() if value > 0]
+    return number(float(np.exp(np.mean(np.log(known))))) if known else "undefined"
