@@ -1,8 +1,4 @@
-"""The reading verbs: `coherence figures`, `coherence claims`, `coherence report`.
-
-Exit 0: done. 1: done, but a file of the store is damaged (named on stderr). 2: misuse, one line on stderr,
-nothing written.
-"""
+"""The reading side as plain functions: figures, claims and reports of a store. The verbs are in `analysis.verbs`."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

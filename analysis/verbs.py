@@ -30,7 +30,7 @@ Parameters = ParamSpec("Parameters")
 StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the store.")]
 SweepArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[SWEEP]", help="A sweep in the store; left out: the only one, or the only collection."),
+    typer.Argument(metavar="SWEEP", help="A sweep in the store; left out: the only one, or the only collection."),
 ]
 
 

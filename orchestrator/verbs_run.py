@@ -47,7 +47,7 @@ def register(app: typer.Typer, reading: Reading) -> None:
 def _run_command(reading: Reading) -> Callable[..., None]:
     def run(
         sweep: Annotated[
-            str | None, typer.Argument(metavar="[SWEEP]", help="A built-in name, a path to a .yaml, or a stored name.")
+            str | None, typer.Argument(metavar="SWEEP", help="A built-in name, a path to a .yaml, or a stored name.")
         ] = None,
         scale: ScaleOption = None,
         figure: Annotated[str | None, typer.Option("--for", help="A figure: run what it needs.")] = None,

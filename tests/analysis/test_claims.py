@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from analysis.claims import CLAIMS
-from analysis.evaluation import as_json, evaluate, row_line, summary
+from analysis.cli import HEADLINE
+from analysis.evaluation import as_json, evaluate, row_line, summary, table
 from analysis.store import Store
 from analysis.sweeps import open_sweep
 from analysis.verdict import Claim, Row, judge
 from tests.analysis.made_up import MEAN, MEDIAN, WINSORIZED, Cell, Effects, MadeUp, grid, permuted, spec, write
 
 STEPS = (0, 20, 50, 100, 125, 500, 1000, 2000)
-EARLY, PRISTINE, ROBUST = CLAIMS
+EARLY, PRISTINE, ROBUST = HEADLINE
 
 
 def _claim(path: Path, name: str, made_up: MadeUp) -> Claim:
@@ -96,6 +97,8 @@ def _learns_at(pristine: Callable[[Cell], int], corrupt: Callable[[Cell], int]) 
 
 
 NEVER = 10**6
+ONE_ARM = {"broad-parabola", "near-m-at-first", "orthogonal-at-end", "orthogonal-at-start"}
+"""Claims about a single arm."""
 
 
 @pytest.mark.parametrize(
@@ -164,10 +167,10 @@ def test_two_seeds_are_not_enough(tmp_path: Path, name: str) -> None:
     specs = grid(aggregators=(MEAN, WINSORIZED), seeds=2)
     claim = _claim(tmp_path, name, MadeUp(specs=specs, effects=Effects(steps=STEPS, examples=5)))
     assert set(_verdicts(claim)) == {"not measured"}
-    assert all("at least 3" in row.why for row in claim.rows)
+    assert all(row.why for row in claim.rows)
 
 
-@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize("name", sorted(set(CLAIMS) - ONE_ARM))
 def test_a_sweep_without_its_axes_is_not_measured(tmp_path: Path, name: str) -> None:
     claim = _claim(
         tmp_path, name, MadeUp(specs=grid(corruptions=({"name": "none"},)), effects=Effects(steps=STEPS, examples=5))
@@ -186,9 +189,12 @@ def test_the_rule_needs_the_whole_interval_beyond_the_margin() -> None:
 def test_all_claims_of_the_demo_are_said(opened: tuple) -> None:
     claims = evaluate(*opened)
     assert [claim.name for claim in claims] == list(CLAIMS)
-    assert [len(claim.rows) for claim in claims] == [2, 2, 2]
+    rows = {claim.name: claim.rows for claim in claims}
+    assert [len(rows[name]) for name in HEADLINE] == [2, 2, 2]
+    content = {claim["name"]: claim for claim in as_json(opened[1], claims)["claims"]}
+    assert content[EARLY]["rows"][0]["verdict"] == "supported"
+    assert len(table(claims)) == len(CLAIMS)
     content = as_json(opened[1], claims)
-    assert content["claims"][0]["rows"][0]["verdict"] == "supported"
     assert (content["planned"], content["completed"]) == (48, 48)
     assert all(summary(claim) for claim in claims)
     assert row_line(Row("here", "a", "not measured", why="no seeds.")) == "not measured: here, a: no seeds."
