@@ -113,7 +113,8 @@ def finish(figure: "Figure", title: str, foot: str) -> None:
     import textwrap
 
     width = int(figure.get_figwidth() * 15)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
     figure.supxlabel("\n".join(textwrap.wrap(foot, width)), x=0.01, ha="left", fontsize=7.5, color=GREY)
 
 

@@ -55,4 +55,18 @@ FIGURES: dict[str, Entry] = {
         "MC-1, MC-3, GM-3",
         ("evolution", "alexnet"),
     ),
+    "group-shares": Entry(
+        "analysis.figures.group_shares",
+        "Whose step it is",
+        "shares of pristine and corrupt examples in the summed gradient, with null worlds",
+        "CG-3",
+        ("label-noise",),
+    ),
+    "group-totals": Entry(
+        "analysis.figures.group_totals",
+        "What groups have contributed so far",
+        "cumulative contribution per pristine and corrupt example, with null worlds",
+        "CG-4",
+        ("label-noise",),
+    ),
 }
