@@ -85,7 +85,12 @@ def row_label(axes: "Axes", words: str, unit: str, width: int = 30) -> None:
 
 def shares(axes: "Axes", level: float | None, proper: float | None = None) -> None:
     """A share axis with the level of guessing, and the proper accuracy dashed."""
-    share_axis(axes, level, above=True)
+    share_axis(axes, None)
+    if level is not None:
+        axes.axhline(level, color=GREY, linewidth=1, linestyle=(0, (1, 2)))
+        place = axes.get_yaxis_transform()
+        look = {"ha": "right", "va": "top", "fontsize": 7, "color": GREY}
+        axes.text(0.995, level - 0.02, f"guessing ({level:g})", transform=place, **look)  # type: ignore[arg-type]
     if proper is not None:
         axes.axhline(proper, color=GREY, linewidth=1.2, linestyle="--")
 

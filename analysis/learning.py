@@ -35,6 +35,17 @@ def partly_corrupt(context: Context) -> list[tuple[str, Context]]:
     return [(str(key[0]), Context(context.key, context.label, frame)) for key, frame in groups]
 
 
+def aggregator_styles(context: Context) -> dict[str, tuple[str, float]]:
+    """Aggregator label -> (name, how many labels of the same name came before)."""
+    seen: dict[str, int] = {}
+    styles = {}
+    pairs = context.trials.sort("position").select("aggregator_name", "aggregator_label").unique(maintain_order=True)
+    for name, label in pairs.iter_rows():
+        styles[label] = (name, float(seen.get(name, 0)))
+        seen[name] = seen.get(name, 0) + 1
+    return styles
+
+
 def eval_line(
     rows: pl.DataFrame, value: str, key: str, style: tuple[str, float], *, per: float = 1, log: bool = False
 ) -> Line:
@@ -72,13 +83,18 @@ def end(rows: pl.DataFrame, value: str = "accuracy") -> dict[int, float]:
     return dict(means.select("seed", value).iter_rows())
 
 
-def said_end(values: Sequence[float]) -> str:
-    """`0.57 [0.51, 0.62] (n = 3)`; the value alone for one seed."""
+def said_interval(values: Sequence[float]) -> str:
+    """`0.57 [0.51, 0.62]`; the value alone for one seed, `undefined` for none."""
     if not values:
         return "undefined"
     center, low, high = interval(np.array(values))
     known = len(values) > 1
-    return f"{describe(center, low if known else None, high if known else None)} (n = {len(values)})"
+    return describe(center, low if known else None, high if known else None)
+
+
+def said_end(values: Sequence[float]) -> str:
+    """`0.57 [0.51, 0.62] (n = 3)`."""
+    return f"{said_interval(values)} (n = {len(values)})" if values else "undefined"
 
 
 def proper_accuracy(noise: float, number: int) -> float:
