@@ -1,6 +1,6 @@
 """Accuracy at the end against the learning rate, one line per aggregator, with each aggregator's own best rate."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -90,7 +90,7 @@ def _row(store: Store, family: Family, label: str, members: list[tuple[float, Co
         Panel(heading, _lines(ends.filter(pl.col("split") == split), styles), row=f"{family.label}, {label}")
         for heading, split in zip(HEADINGS, SPLITS, strict=True)
     )
-    best = {one.key: rate for one in panels[SPLITS.index(CHOSEN_BY)].lines if (rate := _highest(one)) is not None}
+    best = {one.key: top for one in panels[SPLITS.index(CHOSEN_BY)].lines if (top := _highest(one)) is not None}
     return Row(panels, best, chance(store, members[0][1]), _said(panels, best))
 
 
@@ -100,7 +100,9 @@ def _lines(ends: pl.DataFrame, styles: dict[str, tuple[str, float]]) -> tuple[Li
         own = ends.filter(pl.col("aggregator_label") == name)
         if not own.is_empty():
             points = own.select("seed", pl.col("rate").alias("window"), pl.col("rate").alias("x"), y=pl.col("accuracy"))
-            lines.append(line(points, name, style, log=False))
+            # The mean of equal rates over seeds is not that rate to the last bit.
+            rates = tuple(sorted(own["rate"].unique().to_list()))
+            lines.append(replace(line(points, name, style, log=False), x=rates))
     return tuple(lines)
 
 

@@ -155,7 +155,7 @@ def _draw_now(axes: "Axes", panel: Panel, halves: tuple[Half, ...], level: float
                 axes.plot(step, LEVEL, marker="|", markersize=14, markeredgewidth=1.5, color=SPLITS[half.group].color)
     step_axis(axes, last_x((panel,)), label=False)
     share_axis(axes, level)
-    halves_said = "\n".join(line for half in halves for line in textwrap.wrap(_half_words(half), 62))
+    halves_said = "\n".join(line for half in halves for line in textwrap.wrap(_half_words(half), 80))
     axes.set_title(panel.title, pad=14 + 11 * halves_said.count("\n"))
     place = {"ha": "left", "va": "bottom", "fontsize": 8}
     axes.text(0, 1.01, halves_said, transform=axes.transAxes, **place)  # type: ignore[arg-type]

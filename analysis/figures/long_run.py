@@ -70,7 +70,7 @@ def collect(store: Store, sweep: Sweep) -> Data:
                 used.append(context)
     if not rows:
         raise Skipped(
-            f"no model with two aggregators was trained until plain averaging predicts {MEMORISED:.0%} of the corrupt"
+            f"no model with two aggregators was trained until plain averaging predicts {100 * MEMORISED:g} % of the corrupt"
             " labels; before that, delaying and preventing look alike"
         )
     more = f"Bars: half of the corrupt labels predicted, by seed. At the end: mean of the last {LAST} evaluations."
