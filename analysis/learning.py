@@ -46,7 +46,7 @@ def aggregator_styles(context: Context) -> dict[str, tuple[str, float]]:
     return styles
 
 
-def eval_line(
+def split_line(
     rows: pl.DataFrame, value: str, key: str, style: tuple[str, float], *, per: float = 1, log: bool = False
 ) -> Line:
     """A column of `evals` against step / `per`, aligned on the evaluated step; over seeds plain, or geometric (log)."""
@@ -59,7 +59,7 @@ def eval_line(
 
 def accuracy_line(rows: pl.DataFrame, key: str, style: tuple[str, float]) -> Line:
     """Accuracy against step, aligned on the evaluated step; plain mean over seeds."""
-    return eval_line(rows, "accuracy", key, style)
+    return split_line(rows, "accuracy", key, style)
 
 
 def split_lines(
@@ -97,7 +97,7 @@ def said_end(values: Sequence[float]) -> str:
     return f"{said_interval(values)} (n = {len(values)})" if values else "undefined"
 
 
-def proper_accuracy(noise: float, number: int) -> float:
+def proper_level(noise: float, number: int) -> float:
     """Training accuracy of a classifier that knows every original label: 1 - f + f / C for C equal classes."""
     return 1 - noise + noise / number
 

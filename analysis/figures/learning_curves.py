@@ -11,7 +11,7 @@ from analysis.drawing import footer, intervals, last_x, log_axis, share_axis, st
 from analysis.errors import Skipped
 from analysis.families import architectures
 from analysis.grids import REFERENCE, close, draw_lines, flat, grid_of, row_label
-from analysis.learning import chance, classes, end, eval_line, evaluations, proper_accuracy, said_end
+from analysis.learning import chance, classes, end, evaluations, proper_level, said_end, split_line
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
 from analysis.theme import Style, noise_style, number
@@ -73,7 +73,7 @@ def _panel(context: Context, evals: pl.DataFrame, split: str, value: str, headin
         own = evals.filter(pl.col("trial_id").is_in(trials["trial_id"].to_list()) & (pl.col("split") == split))
         if not own.is_empty():
             style = (trials["noise_kind"].to_list()[0], trials["noise"].to_list()[0])
-            lines.append(eval_line(own, value, label, style, log=value == "loss"))
+            lines.append(split_line(own, value, label, style, log=value == "loss"))
     return Panel(heading, tuple(lines), row=context.label)
 
 
@@ -82,7 +82,7 @@ def _proper(store: Store, context: Context) -> tuple[tuple[tuple[str, float], fl
     arms = context.trials.filter(pl.col("noise") > 0).select("noise_kind", "noise").unique().sort("noise")
     if number_of_classes is None:
         return ()
-    return tuple(((kind, noise), proper_accuracy(noise, number_of_classes)) for kind, noise in arms.iter_rows())
+    return tuple(((kind, noise), proper_level(noise, number_of_classes)) for kind, noise in arms.iter_rows())
 
 
 def _ends(context: Context, evals: pl.DataFrame) -> tuple[tuple[str, str], ...]:

@@ -16,9 +16,9 @@ from analysis.learning import (
     aggregator_styles,
     chance,
     end,
-    eval_line,
     partly_corrupt,
     said_end,
+    split_line,
     split_lines,
 )
 from analysis.query import steps_to
@@ -70,8 +70,8 @@ def collect(store: Store, sweep: Sweep) -> Data:
                 used.append(context)
     if not rows:
         raise Skipped(
-            f"no model with two aggregators was trained until plain averaging predicts {100 * MEMORISED:g} % of the corrupt"
-            " labels; before that, delaying and preventing look alike"
+            f"no model with two aggregators was trained until plain averaging predicts {100 * MEMORISED:g} % of the"
+            " corrupt labels; before that, delaying and preventing look alike"
         )
     more = f"Bars: half of the corrupt labels predicted, by seed. At the end: mean of the last {LAST} evaluations."
     foot = footer(sweep, intervals(flat([row.panels for row in rows])), architectures(used), more)
@@ -83,7 +83,7 @@ def _row(store: Store, context: Context, found: dict[str, list[tuple[str, pl.Dat
     panels = tuple(
         Panel(
             heading,
-            tuple(eval_line(rows, "accuracy", name, styles[name]) for name, rows in found[split]),
+            tuple(split_line(rows, "accuracy", name, styles[name]) for name, rows in found[split]),
             row=title,
         )
         for heading, split in zip(HEADINGS, SPLITS, strict=True)

@@ -12,7 +12,7 @@ from analysis.drawing import footer, intervals, last_x, log_axis
 from analysis.errors import Skipped
 from analysis.families import architectures
 from analysis.grids import close, draw_lines, flat, grid_of, row_label, shares
-from analysis.learning import chance, end, eval_line, evaluations, partly_corrupt, said_end
+from analysis.learning import chance, end, evaluations, partly_corrupt, said_end, split_line
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
 from analysis.theme import Style, noise_style
@@ -90,7 +90,7 @@ def _lines(context: Context, evals: pl.DataFrame, value: str, splits: tuple[str,
             if not rows.is_empty():
                 style = (f"{kind} {place}", noise)
                 per = context.steps_per_epoch
-                lines.append(eval_line(rows, value, f"{label}: {split}", style, per=per, log=value == "loss"))
+                lines.append(split_line(rows, value, f"{label}: {split}", style, per=per, log=value == "loss"))
     return tuple(lines)
 
 

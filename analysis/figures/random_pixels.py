@@ -11,7 +11,7 @@ from analysis.drawing import footer, intervals, last_x, log_axis, orthogonal_lim
 from analysis.errors import Skipped
 from analysis.families import architectures
 from analysis.grids import StyleOf, blank, close, draw_lines, flat, grid_of, row_label, shares
-from analysis.learning import LAST, chance, end, eval_line, said_end, split_lines
+from analysis.learning import LAST, chance, end, said_end, split_line, split_lines
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
 from analysis.theme import Style, depth_style, number
@@ -90,7 +90,7 @@ def _column(store: Store, context: Context, label: str) -> Column:
     places = dict(context.trials.select("aggregator_label", "position").iter_rows())
     found = split_lines(store, context, ("train", "test"))
     train, test = (
-        tuple(eval_line(rows, "accuracy", name, ("level", float(places[name] - 1))) for name, rows in found[split])
+        tuple(split_line(rows, "accuracy", name, ("level", float(places[name] - 1))) for name, rows in found[split])
         for split in ("train", "test")
     )
     coherence, note = _coherence(store, plain(context), "mean")

@@ -11,7 +11,7 @@ from analysis.drawing import footer, intervals, last_x
 from analysis.errors import Skipped
 from analysis.families import architectures
 from analysis.grids import close, draw_lines, flat, grid_of, row_label, shares
-from analysis.learning import LAST, chance, end, eval_line, partly_corrupt, said_interval, split_lines
+from analysis.learning import LAST, chance, end, partly_corrupt, said_interval, split_line, split_lines
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
 from analysis.theme import Style, aggregator_style
@@ -77,7 +77,7 @@ def _row(store: Store, pair: Tripled, single: Context, triple: Context, label: s
                 if name not in RULES:
                     continue
                 key = f"{name}, batch {batch_size(context)}"
-                lines[split].append(eval_line(rows, "accuracy", key, (name, float(times > 1))))
+                lines[split].append(split_line(rows, "accuracy", key, (name, float(times > 1))))
                 if split == "corrupt":
                     ends[name, times] = end(rows)
     title = f"{pair.label}, {label}"

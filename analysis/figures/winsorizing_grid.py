@@ -10,7 +10,7 @@ from analysis.drawing import footer, intervals, last_x
 from analysis.errors import Skipped
 from analysis.families import architectures
 from analysis.grids import REFERENCE, close, draw_lines, flat, grid_of, row_label, shares
-from analysis.learning import LAST, classes, end, eval_line, proper_accuracy, said_interval, split_lines
+from analysis.learning import LAST, classes, end, proper_level, said_interval, split_line, split_lines
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
 from analysis.theme import GREY, Style, depth_style, number
@@ -91,14 +91,14 @@ def _row(store: Store, context: Context, title: str) -> Row | None:
     places = dict(context.trials.select("aggregator_label", "position").iter_rows())
     lines: tuple[list[Line], list[Line], list[Line]] = ([], [], [])
     ends = []
-    proper = proper_accuracy(noise, number_of_classes)
+    proper = proper_level(noise, number_of_classes)
     tests = dict(found["test"])
     for label, train in found["train"]:
         test = tests.get(label, train.clear())
         frames = (train, test, _overfit(train, test, noise, number_of_classes))
         for column, rows in zip(lines, frames, strict=True):
             if not rows.is_empty():
-                column.append(eval_line(rows, "accuracy", label, ("level", float(places[label] - 1))))
+                column.append(split_line(rows, "accuracy", label, ("level", float(places[label] - 1))))
         fitted, tested, overfit = (list(end(rows).values()) for rows in frames)
         within = bool(fitted) and sum(fitted) / len(fitted) <= proper
         first_said, second_said, third_said = (said_interval(values) for values in (fitted, tested, overfit))

@@ -22,7 +22,7 @@ from analysis.figures import (
     winsorizing_grid,
 )
 from analysis.gallery import Drawn, draw_one
-from analysis.learning import proper_accuracy
+from analysis.learning import proper_level
 from analysis.store import Store
 from analysis.sweeps import Sweep, open_sweep
 from tests.analysis.made_up import (
@@ -130,7 +130,7 @@ def test_adjusted_overfit_and_proper_accuracy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("noise", "expected"), [(0.0, 1.0), (0.25, 0.775), (0.75, 0.325), (1.0, 0.1)])
 def test_proper_accuracy(noise: float, expected: float) -> None:
-    assert proper_accuracy(noise, 10) == pytest.approx(expected)
+    assert proper_level(noise, 10) == pytest.approx(expected)
 
 
 def test_learning_curves_need_two_label_noises(tmp_path: Path) -> None:
