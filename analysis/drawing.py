@@ -115,8 +115,9 @@ def finish(figure: "Figure", title: str, foot: str) -> None:
     import textwrap
 
     width = int(figure.get_figwidth() * 15)
-    title = "\n".join(textwrap.wrap(title, int(figure.get_figwidth() * 9)))
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+    if title:
+        title = "\n".join(textwrap.wrap(title, int(figure.get_figwidth() * 9)))
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
     figure.supxlabel("\n".join(textwrap.wrap(foot, width)), x=0.01, ha="left", fontsize=7.5, color=GREY)
 
 

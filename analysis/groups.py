@@ -1,11 +1,8 @@
 """Rows of the instrument group-shares: pristine and corrupt examples against null worlds."""
 
-from dataclasses import replace
-
 import polars as pl
 
 from analysis.coherence import plain
-from analysis.curves import Line, line
 from analysis.learning import partly_corrupt
 from analysis.store import Store
 from analysis.sweeps import Sweep
@@ -34,32 +31,6 @@ def group_rows(store: Store, sweep: Sweep) -> pl.DataFrame:
         return pl.concat(frames)
     schema = {"trial_id": pl.String, "quantity": pl.String, "where": pl.String, "noise": pl.Float64}
     return pl.DataFrame(schema=schema)
-
-
-def band_lines(rows: pl.DataFrame, where: str, quantity: str) -> tuple[Line, ...]:
-    """Both groups, and the null worlds of each as a line whose low and high are the band, averaged over seeds."""
-    own = rows.filter((pl.col("where") == where) & (pl.col("quantity") == quantity))
-    groups = {group: own.filter(pl.col("group") == group) for group in ("pristine", "corrupt")}
-    lines = [_line(chosen, "value", group) for group, chosen in groups.items()]
-    nulls = [null for group, chosen in groups.items() if (null := _null(chosen, group)) is not None]
-    return tuple(one for one in (*lines, *nulls) if one.x)
-
-
-def _null(rows: pl.DataFrame, group: str) -> Line | None:
-    low, high = (_line(rows, bound, f"null worlds, {group}") for bound in ("low", "high"))
-    if not low.x or low.x != high.x:
-        return None
-    middle = tuple(
-        None if a is None or b is None else (a + b) / 2 for a, b in zip(low.center, high.center, strict=True)
-    )
-    return replace(low, center=middle, low=low.center, high=high.center, seed_x=(), seed_y=(), kind="t")
-
-
-def _line(rows: pl.DataFrame, value: str, key: str) -> Line:
-    points = rows.drop_nulls(value).select(
-        "seed", pl.col("step").alias("window"), pl.col("step").cast(pl.Float64).alias("x"), pl.col(value).alias("y")
-    )
-    return line(points, key, (key, 0.0), log=False)
 
 
 def beyond_null(rows: pl.DataFrame, where: str, group: str, start: float, end: float) -> dict[int, float]:

@@ -1,8 +1,14 @@
 """Accuracy on groups of examples: what the figures and claims about memorisation share."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import polars as pl
 
 from analysis.curves import Line, line
+from analysis.drawing import describe
+from analysis.query import last_mean
+from analysis.stats import interval
 from analysis.store import Store
 from analysis.sweeps import Context
 
@@ -29,12 +35,71 @@ def partly_corrupt(context: Context) -> list[tuple[str, Context]]:
     return [(str(key[0]), Context(context.key, context.label, frame)) for key, frame in groups]
 
 
+def aggregator_styles(context: Context) -> dict[str, tuple[str, float]]:
+    """Aggregator label -> (name, how many labels of the same name came before)."""
+    seen: dict[str, int] = {}
+    styles = {}
+    pairs = context.trials.sort("position").select("aggregator_name", "aggregator_label").unique(maintain_order=True)
+    for name, label in pairs.iter_rows():
+        styles[label] = (name, float(seen.get(name, 0)))
+        seen[name] = seen.get(name, 0) + 1
+    return styles
+
+
+def split_line(
+    rows: pl.DataFrame, value: str, key: str, style: tuple[str, float], *, per: float = 1, log: bool = False
+) -> Line:
+    """A column of `evals` against step / `per`, aligned on the evaluated step; over seeds plain, or geometric (log)."""
+    defined = rows.drop_nulls(value)
+    aligned = defined.select(
+        "seed", pl.col("step").alias("window"), (pl.col("step") / per).alias("x"), pl.col(value).alias("y")
+    )
+    return line(aligned, key, style, log=log)
+
+
 def accuracy_line(rows: pl.DataFrame, key: str, style: tuple[str, float]) -> Line:
     """Accuracy against step, aligned on the evaluated step; plain mean over seeds."""
-    aligned = rows.select(
-        "seed", pl.col("step").alias("window"), pl.col("step").alias("x"), pl.col("accuracy").alias("y")
-    )
-    return line(aligned, key, style, log=False)
+    return split_line(rows, "accuracy", key, style)
+
+
+def split_lines(
+    store: Store, context: Context, splits: Sequence[str], by: str = "aggregator_label"
+) -> dict[str, list[tuple[str, pl.DataFrame]]]:
+    """Split -> (arm, its evaluations) for every arm of a context that has any, in the order of the sweep."""
+    evals = evaluations(store, context.trials)
+    found: dict[str, list[tuple[str, pl.DataFrame]]] = {split: [] for split in splits}
+    for (label,), trials in context.arms(by):
+        own = evals.filter(pl.col("trial_id").is_in(trials["trial_id"].to_list()))
+        for split in splits:
+            rows = own.filter(pl.col("split") == split)
+            if not rows.is_empty():
+                found[split].append((label, rows))
+    return found
+
+
+def end(rows: pl.DataFrame, value: str = "accuracy") -> dict[int, float]:
+    """Seed -> mean of the last evaluations of one arm on one split."""
+    means = last_mean(rows, value, LAST).join(rows.select("trial_id", "seed").unique(), on="trial_id").sort("seed")
+    return dict(means.select("seed", value).iter_rows())
+
+
+def said_interval(values: Sequence[float]) -> str:
+    """`0.57 [0.51, 0.62]`; the value alone for one seed, `undefined` for none."""
+    if not values:
+        return "undefined"
+    center, low, high = interval(np.array(values))
+    known = len(values) > 1
+    return describe(center, low if known else None, high if known else None)
+
+
+def said_end(values: Sequence[float]) -> str:
+    """`0.57 [0.51, 0.62] (n = 3)`."""
+    return f"{said_interval(values)} (n = {len(values)})" if values else "undefined"
+
+
+def proper_level(noise: float, number: int) -> float:
+    """Training accuracy of a classifier that knows every original label: 1 - f + f / C for C equal classes."""
+    return 1 - noise + noise / number
 
 
 def classes(store: Store, trials: pl.DataFrame) -> int | None:

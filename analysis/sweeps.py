@@ -76,7 +76,7 @@ class Sweep:
     def contexts(self) -> list[Context]:
         """One per combination of everything but corruption, aggregator and seed, in the order of the sweep."""
         frames = {str(key[0]): frame for key, frame in self.trials.group_by("context", maintain_order=True)}
-        labels = _context_labels(self.planned)
+        labels = context_labels(self.planned)
         return [Context(key, labels[key], frame) for key, frame in frames.items()]
 
 
@@ -202,7 +202,7 @@ def cell_label(row: dict[str, object]) -> str:
     return f"{row['model_label']}, {row['noise_label']}, {row['aggregator_label']}, seed {row['spec_seed']}"
 
 
-def _context_labels(planned: pl.DataFrame) -> dict[str, str]:
+def context_labels(planned: pl.DataFrame) -> dict[str, str]:
     """Model name, plus those other fields that vary among contexts of the same model."""
     unique = planned.unique("context", maintain_order=True).select("context", "model_label", "context_fields")
     labels: dict[str, str] = {}

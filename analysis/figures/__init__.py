@@ -1,5 +1,5 @@
-"""Figures by name. Each module has collect(store, sweep) -> frozen data, draw(data, figure), frame(data),
-caption(data) and PUBLISHED; matplotlib is imported only when one is drawn.
+"""Figures by name, in the order of the papers, then our own. Each module has collect(store, sweep) -> frozen data,
+draw(data, figure), frame(data), caption(data), TITLE and PUBLISHED; matplotlib is imported only when one is drawn.
 
 To add one: a module here and a line in FIGURES.
 """
@@ -27,6 +27,13 @@ FIGURES: dict[str, Entry] = {
         "CG-1",
         ("label-noise",),
     ),
+    "learning-speed": Entry(
+        "analysis.figures.learning_speed",
+        "How fast pristine and corrupt examples are learnt",
+        "share of pristine and corrupt labels learnt against step",
+        "CG-2, WS-2",
+        ("label-noise",),
+    ),
     "group-shares": Entry(
         "analysis.figures.group_shares",
         "Whose gradients make the step",
@@ -52,14 +59,21 @@ FIGURES: dict[str, Entry] = {
         "analysis.figures.noise_and_test",
         "What plain averaging fits and what it costs",
         "accuracy and loss, train against test and pristine against corrupt, by label noise",
-        "WS-1, WS-2",
-        ("weak-directions",),
+        "WS-1, WS-2, WS-5",
+        ("weak-directions", "second-network"),
+    ),
+    "accuracy-by-aggregator": Entry(
+        "analysis.figures.accuracy_by_aggregator",
+        "Memorisation by aggregator",
+        "accuracy on corrupt, pristine and test examples, by aggregator",
+        "WS-3, WS-4, WS-5, GM-7",
+        ("weak-directions", "second-network"),
     ),
     "triple-batch": Entry(
         "analysis.figures.triple_batch",
         "Median or averaging",
         "each median of three beside the mean of the same gradients",
-        "WS-3, WS-4, WS-5, GM-7",
+        "WS-4",
         ("weak-directions", "second-network"),
     ),
     "long-run": Entry(
@@ -69,12 +83,12 @@ FIGURES: dict[str, Entry] = {
         "WS-3, WS-4",
         ("long-run",),
     ),
-    "random-pixels": Entry(
-        "analysis.figures.random_pixels",
-        "Images replaced by noise",
-        "learning, test accuracy and coherence with noise images, by winsorizing level",
-        "GM-6",
-        ("random-pixels",),
+    "learning-rate": Entry(
+        "analysis.figures.learning_rate",
+        "Aggregator or learning rate",
+        "accuracy at the end against the learning rate, by aggregator",
+        "our own",
+        ("learning-rate",),
     ),
     "easy-hard": Entry(
         "analysis.figures.easy_hard",
@@ -90,33 +104,12 @@ FIGURES: dict[str, Entry] = {
         "WS-8",
         ("adversarial-start",),
     ),
-    "coherence-vs-step": Entry(
-        "analysis.figures.coherence_vs_step",
-        "Coherence while training",
-        "m-coherence against step, by label noise, with the online view beside it",
-        "MC-1, MC-4, GM-2, GM-4, GM-5",
-        ("evolution", "label-noise"),
-    ),
-    "coherence-vs-loss": Entry(
-        "analysis.figures.coherence_vs_loss",
-        "Coherence at equal training loss",
-        "m-coherence against training loss, by label noise",
-        "GM-2, GM-4",
-        ("evolution", "label-noise"),
-    ),
-    "accuracy-by-aggregator": Entry(
-        "analysis.figures.accuracy_by_aggregator",
-        "Memorisation by aggregator",
-        "accuracy on corrupt, pristine and test examples, by aggregator",
-        "WS-3, WS-4, WS-5, GM-7",
-        ("weak-directions", "second-network"),
-    ),
-    "learning-speed": Entry(
-        "analysis.figures.learning_speed",
-        "How fast pristine and corrupt examples are learnt",
-        "share of pristine and corrupt labels learnt against step",
-        "CG-2, WS-2",
-        ("label-noise",),
+    "coherence-evolution": Entry(
+        "analysis.figures.coherence_evolution",
+        "The evolution of coherence",
+        "loss, accuracy and m-coherence of the whole network and three layers, by label noise",
+        "MC-1, MC-4",
+        ("evolution",),
     ),
     "coherence-by-layer": Entry(
         "analysis.figures.coherence_by_layer",
@@ -124,20 +117,6 @@ FIGURES: dict[str, Entry] = {
         "m-coherence of each layer against step, by label noise",
         "MC-1, MC-3, GM-3",
         ("evolution", "alexnet"),
-    ),
-    "rise-and-fall": Entry(
-        "analysis.figures.rise_and_fall",
-        "Why coherence rises and falls",
-        "m-coherence, share of fitted examples and effective sample size against step",
-        "GM-9",
-        ("evolution", "label-noise"),
-    ),
-    "coherence-evolution": Entry(
-        "analysis.figures.coherence_evolution",
-        "The evolution of coherence",
-        "loss, accuracy and m-coherence of the whole network and three layers, by label noise",
-        "MC-1, MC-4",
-        ("evolution",),
     ),
     "first-steps": Entry(
         "analysis.figures.first_steps",
@@ -167,6 +146,27 @@ FIGURES: dict[str, Entry] = {
         "GM-1",
         ("linear-example",),
     ),
+    "coherence-vs-step": Entry(
+        "analysis.figures.coherence_vs_step",
+        "Coherence while training",
+        "m-coherence against step, by label noise, with the online view beside it",
+        "MC-1, MC-4, GM-2, GM-4, GM-5",
+        ("evolution", "label-noise"),
+    ),
+    "coherence-vs-loss": Entry(
+        "analysis.figures.coherence_vs_loss",
+        "Coherence at equal training loss",
+        "m-coherence against training loss, by label noise",
+        "GM-2, GM-4",
+        ("evolution", "label-noise"),
+    ),
+    "random-pixels": Entry(
+        "analysis.figures.random_pixels",
+        "Images replaced by noise",
+        "learning, test accuracy and coherence with noise images, by winsorizing level",
+        "GM-6",
+        ("random-pixels",),
+    ),
     "easy-hard-coherence": Entry(
         "analysis.figures.easy_hard_coherence",
         "Coherence of easy and hard examples",
@@ -174,19 +174,19 @@ FIGURES: dict[str, Entry] = {
         "GM-8",
         ("easy-hard",),
     ),
+    "rise-and-fall": Entry(
+        "analysis.figures.rise_and_fall",
+        "Why coherence rises and falls",
+        "m-coherence, share of fitted examples and effective sample size against step",
+        "GM-9",
+        ("evolution", "label-noise"),
+    ),
     "what-explains": Entry(
         "analysis.figures.what_explains",
         "What explains the published contradiction",
         "how much batch-norm mode, weights, learning rate, batch and sample move the coherence that one reads",
         "our own",
         ("contradiction",),
-    ),
-    "learning-rate": Entry(
-        "analysis.figures.learning_rate",
-        "Aggregator or learning rate",
-        "accuracy at the end against the learning rate, by aggregator",
-        "our own",
-        ("learning-rate",),
     ),
     "settings": Entry(
         "analysis.figures.settings",

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from analysis.curves import Line, Panel, tidy
-from analysis.drawing import describe, draw_line, finish, footer, intervals, last_x, share_axis
+from analysis.drawing import describe, draw_line, footer, intervals, last_x, share_axis
 from analysis.errors import Skipped
-from analysis.learning import LAST, accuracy_line, chance, evaluations, partly_corrupt
+from analysis.families import architectures
+from analysis.grids import close, flat, row_label, shares
+from analysis.learning import LAST, accuracy_line, aggregator_styles, chance, evaluations, partly_corrupt
 from analysis.query import last_mean
 from analysis.stats import interval
 from analysis.store import Store
@@ -58,7 +60,7 @@ class Data:
 
 def collect(store: Store, sweep: Sweep) -> Data:
     """Every corruption of some but not all labels that was trained with two aggregators or more."""
-    rows, finals, guessing = [], [], []
+    rows, finals, guessing, used = [], [], [], []
     for context in sweep.contexts():
         for label, chosen in partly_corrupt(context):
             if chosen.trials["aggregator_label"].n_unique() < 2:
@@ -69,27 +71,17 @@ def collect(store: Store, sweep: Sweep) -> Data:
             rows.append((first, second, third))
             finals.append(_finals(chosen, evals, title))
             guessing.append(chance(store, chosen))
+            used.append(context)
     if not rows:
         raise Skipped("no model has completed trials with two aggregators and partly corrupted labels")
     panels = tuple(panel for row in rows for panel in row)
-    foot = footer(sweep, intervals(panels), len(rows), f"At the end: mean of the last {LAST} evaluations.")
+    foot = footer(sweep, intervals(panels), architectures(used), f"At the end: mean of the last {LAST} evaluations.")
     return Data(tuple(rows), tuple(finals), tuple(guessing), foot)
-
-
-def _styles(context: Context) -> dict[str, tuple[str, float]]:
-    """Aggregator label -> (name, how many labels of the same name came before)."""
-    seen: dict[str, int] = {}
-    styles = {}
-    pairs = context.trials.sort("position").select("aggregator_name", "aggregator_label").unique(maintain_order=True)
-    for name, label in pairs.iter_rows():
-        styles[label] = (name, float(seen.get(name, 0)))
-        seen[name] = seen.get(name, 0) + 1
-    return styles
 
 
 def _panel(context: Context, evals: pl.DataFrame, split: str, title: str) -> Panel:
     lines: list[Line] = []
-    for label, style in _styles(context).items():
+    for label, style in aggregator_styles(context).items():
         ids = context.trials.filter(pl.col("aggregator_label") == label)["trial_id"].to_list()
         own = evals.filter(pl.col("trial_id").is_in(ids) & (pl.col("split") == split))
         if not own.is_empty():
@@ -100,7 +92,7 @@ def _panel(context: Context, evals: pl.DataFrame, split: str, title: str) -> Pan
 def _finals(context: Context, evals: pl.DataFrame, title: str) -> tuple[Final, ...]:
     means = last_mean(evals, evaluations=LAST).join(context.trials, on="trial_id").sort("seed")
     finals = []
-    for label, style in _styles(context).items():
+    for label, style in aggregator_styles(context).items():
         for split in SPLITS:
             own = means.filter((pl.col("aggregator_label") == label) & (pl.col("split") == split))["accuracy"]
             if own.len():
@@ -147,18 +139,19 @@ def draw(data: Data, figure: "Figure") -> None:
                 draw_line(axes, one, _style(one.style))
             axes.set_xlim(0, last_x(panels) * 1.02)
             axes.set_xlabel("step (updates made)")
-            share_axis(axes, level, above=True)
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+            shares(axes, level)
             axes.set_title(panel.title, fontweight="normal")
-        axes_row[0].set_ylabel(f"{panels[0].row}\nshare of examples")
-        axes_row[0].legend(loc="best")
+        row_label(axes_row[0], panels[0].row, "share of examples")
         _draw_finals(axes_row[3], finals)
-    finish(figure, TITLE, data.foot)
+    close(figure, TITLE, data.foot, flat(data.rows), lambda one: _style(one.style))
 
 
 def _draw_finals(axes: "Axes", finals: tuple[Final, ...]) -> None:
     names = list(dict.fromkeys(one.aggregator for one in finals))
+    apart = min(0.16, 0.7 / len(names))
     for one in finals:
-        place = SPLITS.index(one.split) + 0.16 * (names.index(one.aggregator) - (len(names) - 1) / 2)
+        place = SPLITS.index(one.split) + apart * (names.index(one.aggregator) - (len(names) - 1) / 2)
         style = _style(one.style)
         if one.low is not None and one.high is not None:
             axes.plot([place, place], [one.low, one.high], color=style.color, linewidth=2, alpha=0.6)

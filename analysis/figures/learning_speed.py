@@ -1,5 +1,6 @@
 """How fast pristine and corrupt examples are learnt: accuracy per group, and first time learnt per example."""
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -7,13 +8,15 @@ import polars as pl
 
 from analysis.coherence import plain
 from analysis.curves import Line, Panel, line, tidy
-from analysis.drawing import draw_line, finish, footer, intervals, last_x, share_axis, step_axis
+from analysis.drawing import draw_line, footer, intervals, last_x, share_axis, step_axis
 from analysis.errors import Skipped
+from analysis.families import architectures
+from analysis.grids import close
 from analysis.learning import LEVEL, accuracy_line, chance, evaluations, partly_corrupt
 from analysis.query import steps_to
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
-from analysis.theme import GREY, SPLITS, number
+from analysis.theme import GREY, SPLITS, Style, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +52,7 @@ class Data:
 
 def collect(store: Store, sweep: Sweep) -> Data:
     """Every corruption of some but not all labels, under the mean aggregator."""
-    now, ever, halves, guessing = [], [], [], []
+    now, ever, halves, guessing, used = [], [], [], [], []
     for whole in map(plain, sweep.contexts()):
         for label, chosen in partly_corrupt(whole):
             evals = evaluations(store, chosen.trials)
@@ -60,10 +63,11 @@ def collect(store: Store, sweep: Sweep) -> Data:
             ever.append(Panel(title, _ever(store, chosen, evals), row="ever"))
             halves.append(_halves(evals))
             guessing.append(chance(store, chosen))
+            used.append(whole)
     if not now:
         raise Skipped("no completed trial with the mean aggregator has partly corrupted labels and their evaluations")
     more = "Half learnt: first evaluated step with half of the group's given labels predicted."
-    foot = footer(sweep, intervals(tuple(now)), len(now), more)
+    foot = footer(sweep, intervals(tuple(now)), architectures(used), more)
     return Data(tuple(now), tuple(ever), tuple(halves), tuple(guessing), foot)
 
 
@@ -128,28 +132,33 @@ def draw(data: Data, figure: "Figure") -> None:
             draw_line(grid[1][place], one, SPLITS[one.key])
         step_axis(grid[1][place], last_x((now,)))
         share_axis(grid[1][place], None)
-        grid[1][place].legend(loc="upper left")
     grid[0][0].set_ylabel("share of given labels\npredicted now")
     grid[1][0].set_ylabel("share of given labels\npredicted at least once")
-    finish(figure, TITLE, data.foot)
+    close(figure, TITLE, data.foot, data.now, _style)
+
+
+def _style(one: Line) -> Style:
+    """Groups as everywhere; the ends of the noise scale thin and grey, solid for original labels."""
+    return SPLITS[one.key] if one.style[0] == "split" else Style(GREY, "", "-" if one.style[1] == 0 else "--")
 
 
 def _draw_now(axes: "Axes", panel: Panel, halves: tuple[Half, ...], level: float | None) -> None:
     for one in panel.lines:
         if one.style[0] == "split":
-            draw_line(axes, one, SPLITS[one.key])
+            draw_line(axes, one, _style(one))
         else:
-            dashes = "-" if one.style[1] == 0 else "--"
-            label = f"{one.key} (n = {len(one.seeds)})"
-            axes.plot(one.x, one.center, color=GREY, linewidth=1, linestyle=dashes, label=label)  # type: ignore[arg-type]
+            style = _style(one)
+            axes.plot(one.x, one.center, color=style.color, linewidth=1, linestyle=style.dashes)  # type: ignore[arg-type]
     for half in halves:
         for step in half.steps:
             if step is not None:
                 axes.plot(step, LEVEL, marker="|", markersize=14, markeredgewidth=1.5, color=SPLITS[half.group].color)
     step_axis(axes, last_x((panel,)), label=False)
     share_axis(axes, level)
-    axes.set_title(panel.title)
-    axes.legend(loc="upper left", title="\n".join(_half_words(half) for half in halves), title_fontsize=8)
+    halves_said = "\n".join(line for half in halves for line in textwrap.wrap(_half_words(half), 80))
+    axes.set_title(panel.title, pad=14 + 11 * halves_said.count("\n"))
+    place = {"ha": "left", "va": "bottom", "fontsize": 8}
+    axes.text(0, 1.01, halves_said, transform=axes.transAxes, **place)  # type: ignore[arg-type]
 
 
 def _half_words(half: Half) -> str:

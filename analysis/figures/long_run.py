@@ -1,73 +1,140 @@
-"""Corrupt, pristine and test accuracy of each aggregator over a run that memorises everything: delay or prevention?"""
+"""Delay or prevention? Corrupt, pristine and test accuracy until plain averaging has memorised the corrupt labels."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analysis.arms import by_aggregator, end_of, eval_lines
-from analysis.curves import Panel
-from analysis.drawing import footer, intervals
+from analysis.curves import Line, Panel, tidy
+from analysis.drawing import footer, intervals, last_x
 from analysis.errors import Skipped
-from analysis.figures.triple_batch import SPLITS, style
-from analysis.learning import evaluations, partly_corrupt
-from analysis.panels import Grid, Look, draw_grid, grid_frame
+from analysis.families import architectures
+from analysis.grids import close, draw_lines, flat, grid_of, row_label, shares
+from analysis.learning import (
+    LAST,
+    LEVEL,
+    aggregator_styles,
+    chance,
+    end,
+    partly_corrupt,
+    said_end,
+    split_line,
+    split_lines,
+)
+from analysis.query import steps_to
 from analysis.store import Store
-from analysis.sweeps import Sweep
-from analysis.theme import percent
+from analysis.sweeps import Context, Sweep
+from analysis.theme import GREY, Style, aggregator_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TITLE = "The long run: which aggregators prevent memorising, and which delay it"
+TITLE = "Delayed or prevented? Trained until plain averaging has memorised the corrupt labels"
 PUBLISHED = (
-    "Zielinski, Krishnan and Chatterjee (2020) state that M3 and RM3 greatly reduce memorisation in runs of 90 epochs"
-    " [S, C]; what happens beyond is not reported in what is known here."
+    "The abstract of Zielinski, Krishnan and Chatterjee (2020) states that medians of three gradients suppress"
+    " memorising [S]. How they fare when trained for longer is not known here from any paper."
 )
-MEMORISED = 0.9
+SPLITS = ("corrupt", "pristine", "test")
+HEADINGS = ("corrupt labels predicted (memorised)", "pristine labels predicted", "clean test labels predicted")
+MEMORISED = 0.75
+"""Share of corrupt labels that plain averaging must predict at the end; before, delay looks like prevention."""
 
 
-def collect(store: Store, sweep: Sweep) -> Grid:
-    """One row per model and corruption in which plain averaging has memorised nine of ten corrupt labels at the end."""
-    rows = []
+@dataclass(frozen=True)
+class Row:
+    """One model and label noise. said: per aggregator, when half of the corrupt labels were learnt, and the end."""
+
+    panels: tuple[Panel, ...]
+    guessing: float | None
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Data:
+    """rows: by model and label noise."""
+
+    rows: tuple[Row, ...]
+    foot: str
+
+
+def collect(store: Store, sweep: Sweep) -> Data:
+    """Every label noise that plain averaging has memorised and another aggregator was trained on, as long."""
+    rows, used = [], []
     for context in sweep.contexts():
         for label, chosen in partly_corrupt(context):
-            evals, arms = evaluations(store, chosen.trials), by_aggregator(chosen.trials)
-            panels = tuple(
-                Panel(words, eval_lines(evals, arms, split), row=f"{context.label}\n{label}", kind="share")
-                for split, words in SPLITS
-            )
-            plain = [one for one in panels[0].lines if one.style[0] == "mean"]
-            if len(arms) > 1 and plain and end_of(plain[0]) >= MEMORISED:
-                rows.append(panels)
+            found = split_lines(store, chosen, SPLITS)
+            ends = {name: list(end(frame).values()) for name, frame in found["corrupt"]}
+            reached = ends.get("mean", [])
+            if len(ends) > 1 and reached and sum(reached) / len(reached) >= MEMORISED:
+                rows.append(_row(store, chosen, found, f"{context.label}, {label}"))
+                used.append(context)
     if not rows:
         raise Skipped(
-            "in no run with two aggregators or more did plain averaging memorise nine of ten corrupt labels by the end"
+            f"no model with two aggregators was trained until plain averaging predicts {100 * MEMORISED:g} % of the"
+            " corrupt labels; before that, delaying and preventing look alike"
         )
-    grid = Grid(tuple(rows), "")
-    return Grid(grid.rows, footer(sweep, intervals(grid.panels), len(rows)))
+    more = f"Bars: half of the corrupt labels predicted, by seed. At the end: mean of the last {LAST} evaluations."
+    foot = footer(sweep, intervals(flat([row.panels for row in rows])), architectures(used), more)
+    return Data(tuple(rows), foot)
 
 
-def frame(data: Grid) -> pl.DataFrame:
-    """The data of the figure, tidy; condition = aggregator."""
-    return grid_frame(data)
-
-
-def draw(data: Grid, figure: "Figure") -> None:
-    """Corrupt, pristine, test, on a linear axis of steps: the end is what matters."""
-    draw_grid(figure, data, TITLE, style, Look(x="linear", width=4.4, height=3.4, strength=0.5))
-
-
-def caption(data: Grid) -> tuple[str, ...]:
-    """Share memorised at half of the run and at its end, and test accuracy at the end."""
+def _row(store: Store, context: Context, found: dict[str, list[tuple[str, pl.DataFrame]]], title: str) -> Row:
+    styles = aggregator_styles(context)
+    panels = tuple(
+        Panel(
+            heading,
+            tuple(split_line(rows, "accuracy", name, styles[name]) for name, rows in found[split]),
+            row=title,
+        )
+        for heading, split in zip(HEADINGS, SPLITS, strict=True)
+    )
+    tests = dict(found["test"])
     said = []
-    for corrupt, _, test in data.rows:
-        parts = []
-        for one, two in zip(corrupt.lines, test.lines, strict=True):
-            half = next(
-                y for x, y in zip(one.x, one.center, strict=True) if x is not None and x >= (one.x[-1] or 0) / 2
-            )
-            parts.append(
-                f"{one.key} {percent(half)} after half, {percent(end_of(one))} at the end, test {percent(end_of(two))}"
-            )
-        said.append(f"{' '.join(corrupt.row.split())}, memorised: {'; '.join(parts)}.")
-    return tuple(said)
+    for name, rows in found["corrupt"]:
+        test = said_end(list(end(tests[name]).values())) if name in tests else "undefined"
+        said.append(f"{name}: {_half(rows)}, {said_end(list(end(rows).values()))} at the end, test {test}")
+    return Row(panels, chance(store, context), tuple(said))
+
+
+def _half(rows: pl.DataFrame) -> str:
+    reached = steps_to(rows, LEVEL)["reached"]
+    steps = sorted(reached.drop_nulls().to_list())
+    never = reached.null_count()
+    if not steps:
+        return "half never predicted"
+    span = f"{steps[0]:,}" if steps[0] == steps[-1] else f"{steps[0]:,} to {steps[-1]:,}"
+    return f"half predicted at step {span}" + (f" (never in {never} of {never + len(steps)} seeds)" if never else "")
+
+
+def frame(data: Data) -> pl.DataFrame:
+    """The data of the figure, tidy; row = model and label noise, panel = split, condition = aggregator."""
+    return tidy(flat([row.panels for row in data.rows]))
+
+
+def draw(data: Data, figure: "Figure") -> None:
+    """One row per model and label noise."""
+    grid = grid_of(figure, len(data.rows), 3, width=4.4, height=3.4)
+    for axes_row, row in zip(grid, data.rows, strict=True):
+        for axes, panel in zip(axes_row, row.panels, strict=True):
+            draw_lines(axes, panel, _style)
+            axes.set_xlim(0, last_x(row.panels) * 1.02)
+            axes.set_xlabel("step (updates made)")
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+            shares(axes, row.guessing)
+        axes_row[0].axhline(LEVEL, color=GREY, linewidth=0.8)
+        for one in row.panels[0].lines:
+            for xs, ys in zip(one.seed_x, one.seed_y, strict=True):
+                step = next((x for x, y in zip(xs, ys, strict=True) if y is not None and y >= LEVEL), None)
+                if step is not None:
+                    axes_row[0].plot(step, LEVEL, "|", markersize=11, markeredgewidth=1.4, color=_style(one).color)
+        row_label(axes_row[0], row.panels[0].row, "share of examples")
+    close(figure, TITLE, data.foot, flat([row.panels for row in data.rows]), _style)
+
+
+def _style(one: Line) -> Style:
+    return aggregator_style(one.style[0], int(one.style[1]))
+
+
+def caption(data: Data) -> tuple[str, ...]:
+    """What is seen in these data, a sentence or two per panel."""
+    return tuple(f"{row.panels[0].row}, corrupt labels: {'; '.join(row.said)}." for row in data.rows)

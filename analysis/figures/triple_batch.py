@@ -1,86 +1,129 @@
-"""The median of three batches against their mean, and rolling median against rolling mean: is it the median?"""
+"""Median or averaging? Median and mean of three whole batches, at as many updates, beside the rolling forms."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analysis.arms import by_aggregator, end_of, eval_lines
-from analysis.curves import Line, Panel
-from analysis.drawing import footer, intervals
+from analysis.batches import Tripled, batch_size, tripled
+from analysis.curves import Line, Panel, tidy
+from analysis.drawing import footer, intervals, last_x
 from analysis.errors import Skipped
-from analysis.learning import evaluations, partly_corrupt
-from analysis.panels import Grid, Look, draw_grid, grid_frame
+from analysis.families import architectures
+from analysis.grids import close, draw_lines, flat, grid_of, row_label, shares
+from analysis.learning import LAST, chance, end, partly_corrupt, said_interval, split_line, split_lines
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
-from analysis.theme import Style, aggregator_style, percent
+from analysis.theme import Style, aggregator_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TITLE = "Median or averaging? Each median of three beside the mean of the same gradients"
+TITLE = "The median or the averaging? One batch and three batches, as many updates"
 PUBLISHED = (
-    "Zielinski, Krishnan and Chatterjee (2020) state that M3 and RM3 suppress memorisation [S]. Their code also holds"
-    " RA3, the average of the same three gradients [C]; that it is the control for RM3 is our reading. M3 of their code"
-    " takes three batches at frozen weights [C]: here `median-of-3` at three times the batch, beside `mean` there."
+    "The abstract of Zielinski, Krishnan and Chatterjee (2020) states that medians of three gradients suppress"
+    " memorising [S]; in the released code one update takes three consecutive batches, and there is a rolling mean of"
+    " three too [C]."
 )
-SPLITS = (
-    ("corrupt", "corrupt labels predicted"),
-    ("pristine", "pristine labels predicted"),
-    ("test", "clean test labels predicted"),
+SPLITS = ("corrupt", "pristine", "test")
+HEADINGS = ("corrupt labels predicted (memorised)", "pristine labels predicted", "clean test labels predicted")
+RULES = ("mean", "median-of-3", "rolling-median-of-3", "rolling-mean-of-3")
+CONTRASTS = (
+    ("median-of-3", 3, "mean", 3, "the median of three batches against their mean"),
+    ("rolling-median-of-3", 1, "rolling-mean-of-3", 1, "the rolling median against the rolling mean"),
+    ("mean", 3, "mean", 1, "averaging three times as many examples against one batch"),
+    ("median-of-3", 1, "mean", 1, "the median of thirds of a batch against its mean"),
 )
-NEEDED = ("rolling-median-of-3", "rolling-mean-of-3")
-WANTED = ("mean", "median-of-3", *NEEDED)
 
 
-def collect(store: Store, sweep: Sweep) -> Grid:
-    """One row per batch size of a model: its own batch with all four rules, three times the batch with two."""
-    rows: list[tuple[Panel, ...]] = []
-    for context in sweep.contexts():
-        for label, chosen in partly_corrupt(context):
-            trials = chosen.trials.filter(pl.col("aggregator_name").is_in(WANTED))
-            names = set(trials["aggregator_name"])
-            if set(NEEDED) <= names or (names == {"mean", "median-of-3"} and rows):
-                rows.append(_row(store, trials, context, label))
+@dataclass(frozen=True)
+class Row:
+    """One model and label noise. said: a sentence per contrast of corrupt accuracy at the end, paired by seed."""
+
+    panels: tuple[Panel, ...]
+    guessing: float | None
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Data:
+    """rows: by model and label noise."""
+
+    rows: tuple[Row, ...]
+    foot: str
+
+
+def collect(store: Store, sweep: Sweep) -> Data:
+    """Every label noise that was trained at a batch and at three times the batch; raises Skipped without one."""
+    rows, used = [], []
+    for pair in tripled(sweep.contexts()):
+        single, triple = (dict(partly_corrupt(context)) for context in (pair.single, pair.triple))
+        for label in [label for label in single if label in triple]:
+            rows.append(_row(store, pair, single[label], triple[label], label))
+            used.append(pair.single)
     if not rows:
-        raise Skipped("no model was trained with rolling-median-of-3 and rolling-mean-of-3 on partly corrupted labels")
-    grid = Grid(tuple(rows), "")
-    more = "A row compares rules at one batch size; steps count updates, so the larger batch sees more examples."
-    return Grid(grid.rows, footer(sweep, intervals(grid.panels), 1, more))
+        raise Skipped("no corruption of some of the labels was trained both at a batch and at three times that batch")
+    more = f"At the end: mean of the last {LAST} evaluations; differences are paired by seed."
+    foot = footer(sweep, intervals(flat([row.panels for row in rows])), architectures(used), more)
+    return Data(tuple(rows), foot)
 
 
-def _row(store: Store, trials: pl.DataFrame, context: Context, label: str) -> tuple[Panel, ...]:
-    evals, arms = evaluations(store, trials), by_aggregator(trials)
-    batch = trials["batch_size"][0]
-    model = context.trials["model_label"][0]
-    return tuple(
-        Panel(words, eval_lines(evals, arms, split), row=f"{model}, {label}\nbatch of {batch}", kind="share")
-        for split, words in SPLITS
+def _row(store: Store, pair: Tripled, single: Context, triple: Context, label: str) -> Row:
+    lines: dict[str, list[Line]] = {split: [] for split in SPLITS}
+    ends: dict[tuple[str, int], dict[int, float]] = {}
+    for times, context in ((1, single), (3, triple)):
+        for split, arms in split_lines(store, context, SPLITS).items():
+            for name, rows in arms:
+                if name not in RULES:
+                    continue
+                key = f"{name}, batch {batch_size(context)}"
+                lines[split].append(split_line(rows, "accuracy", key, (name, float(times > 1))))
+                if split == "corrupt":
+                    ends[name, times] = end(rows)
+    title = f"{pair.label}, {label}"
+    panels = tuple(
+        Panel(heading, tuple(lines[split]), row=title) for heading, split in zip(HEADINGS, SPLITS, strict=True)
     )
+    return Row(panels, chance(store, single), _said(ends))
 
 
-def frame(data: Grid) -> pl.DataFrame:
-    """The data of the figure, tidy; row = batch size, condition = aggregator."""
-    return grid_frame(data)
+def _said(ends: dict[tuple[str, int], dict[int, float]]) -> tuple[str, ...]:
+    said = []
+    for first, first_times, second, second_times, words in CONTRASTS:
+        one, other = ends.get((first, first_times), {}), ends.get((second, second_times), {})
+        seeds = sorted(set(one) & set(other))
+        if seeds:
+            text = said_interval([one[seed] - other[seed] for seed in seeds])
+            said.append(f"{words}: {text} (n = {len(seeds)})")
+    return tuple(said)
 
 
-def draw(data: Grid, figure: "Figure") -> None:
-    """Corrupt, pristine, test."""
-    look = Look(x="linear", width=4.3, height=3.0, strength=0.5)
-    draw_grid(figure, data, TITLE, style, look)
+def frame(data: Data) -> pl.DataFrame:
+    """The data of the figure, tidy; row = model and label noise, panel = split, condition = aggregator and batch."""
+    return tidy(flat([row.panels for row in data.rows]))
 
 
-def style(one: Line) -> Style:
-    """An aggregator keeps its colour."""
+def draw(data: Data, figure: "Figure") -> None:
+    """One row per model and label noise; three times the batch is dashed, with another marker."""
+    grid = grid_of(figure, len(data.rows), 3, width=4.4, height=3.4)
+    for axes_row, row in zip(grid, data.rows, strict=True):
+        for axes, panel in zip(axes_row, row.panels, strict=True):
+            draw_lines(axes, panel, _style, strength=0.4)
+            axes.set_xlim(0, last_x(row.panels) * 1.02)
+            axes.set_xlabel("step (updates made)")
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+            shares(axes, row.guessing)
+        row_label(axes_row[0], row.panels[0].row, "share of examples")
+    close(figure, TITLE, data.foot, flat([row.panels for row in data.rows]), _style)
+
+
+def _style(one: Line) -> Style:
     return aggregator_style(one.style[0], int(one.style[1]))
 
 
-def caption(data: Grid) -> tuple[str, ...]:
-    """Share memorised and test accuracy over the last evaluations."""
-    said = []
-    for corrupt, _, test in data.rows:
-        ends = [
-            f"{one.key} {percent(end_of(one))} and {percent(end_of(two))}"
-            for one, two in zip(corrupt.lines, test.lines, strict=True)
-        ]
-        said.append(f"{' '.join(corrupt.row.split())}, memorised and test accuracy at the end: {'; '.join(ends)}.")
-    return tuple(said)
+def caption(data: Data) -> tuple[str, ...]:
+    """What is seen in these data, a sentence or two per panel."""
+    return tuple(
+        f"{row.panels[0].row}, difference of corrupt labels predicted at the end: {'; '.join(row.said)}."
+        for row in data.rows
+    )

@@ -55,6 +55,18 @@ def _accuracy(cell: Cell, step: int, split: str) -> float:
     return level - 0.2 * (split == "corrupt") * (step > 0) - 0.1 * (cell.aggregator != "mean") * (step > 0)
 
 
+DEMO = (
+    "coherence-vs-step",
+    "coherence-vs-loss",
+    "accuracy-by-aggregator",
+    "learning-speed",
+    "coherence-by-layer",
+    "learning-curves",
+    "winsorizing-grid",
+    "noise-and-test",
+)
+"""Figures that the demo feeds."""
+
 EFFECTS = Effects(_coherence, _accuracy, online=lambda *_: 3.0, steps=(0, 10, 12, 20), examples=100)
 
 
@@ -165,8 +177,8 @@ def test_clean_labels_without_corrupt_rows_are_no_trouble(tmp_path: Path, absent
         for path in store.glob("evals/*/*.parquet"):
             pl.read_parquet(path).filter(pl.col("count") > 0).write_parquet(path)
     opened = Store(store)
-    for entry in FIGURES.values():
-        import_module(entry.module).collect(opened, open_sweep(opened, "demo"))
+    for name in DEMO:
+        import_module(FIGURES[name].module).collect(opened, open_sweep(opened, "demo"))
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -186,19 +198,7 @@ def test_missing_cells_and_pairing_are_in_the_footer(tmp_path: Path) -> None:
     assert data.probe[0].lines[0].kind == "range"
 
 
-OF_THE_DEMO = (
-    "coherence-vs-step",
-    "coherence-vs-loss",
-    "accuracy-by-aggregator",
-    "learning-speed",
-    "coherence-by-layer",
-    "learning-curves",
-    "winsorizing-grid",
-    "rise-and-fall",
-)
-
-
-@pytest.mark.parametrize("name", OF_THE_DEMO)
+@pytest.mark.parametrize("name", DEMO)
 def test_figures_of_the_demo_draw(drawn_demo: dict[str, Drawn], name: str) -> None:
     drawn = drawn_demo[name]
     assert drawn.png.startswith(b"\x89PNG")

@@ -170,38 +170,6 @@ def test_a_registered_figure_has_what_the_others_have(name: str) -> None:
     assert FIGURES[name].needs
 
 
-def test_learning_curves_are_means_of_seeds_with_proper_accuracy(tmp_path: Path) -> None:
-    _, data = collected(tmp_path, "learning-curves")
-    train, test, loss = data.rows[0]
-    assert list(lines(train)) == ["original labels", "50 % permuted labels", "100 % permuted labels"]
-    assert at(lines(train)["original labels"], 100) == pytest.approx(0.51)
-    assert at(lines(test)["50 % permuted labels"], 2000) == pytest.approx(0.1 + 0.8 * 2000 / 2100 - 0.15 + 0.01)
-    assert dict(train.marks) == {"proper 0.55": 0.55}
-    assert loss.kind == "positive"
-
-
-def test_group_shares_keep_the_null_band(tmp_path: Path) -> None:
-    _, data = collected(tmp_path, "group-shares")
-    own = lines(data.rows[0][0])
-    assert set(own) == {"pristine", "corrupt", "null worlds, pristine", "null worlds, corrupt"}
-    null = own["null worlds, pristine"]
-    assert (own["pristine"].center[0], null.low[0], null.high[0]) == pytest.approx((0.9, 0.4, 0.6))
-
-
-def test_the_grid_adjusts_overfit_for_what_labels_allow(tmp_path: Path) -> None:
-    _, data = collected(tmp_path, "winsorizing-grid")
-    train, test, overfit = data.rows[0]
-    assert list(lines(train)) == ["mean", "winsorized 3 %", "winsorized 6 %", "winsorized 13 %"]
-    expected = at(lines(train)["mean"], 2000) - (0.05 + 0.5 * at(lines(test)["mean"], 2000))
-    assert at(lines(overfit)["mean"], 2000) == pytest.approx(expected)
-
-
-def test_medians_stand_beside_averages_at_either_batch(tmp_path: Path) -> None:
-    _, data = collected(tmp_path, "triple-batch")
-    assert [len(row[0].lines) for row in data.rows] == [4, 2]
-    assert [row[0].row.splitlines()[-1] for row in data.rows] == ["batch of 32", "batch of 96"]
-
-
 def test_sides_are_evaluated_on_either_held_out_part(tmp_path: Path) -> None:
     _, data = collected(tmp_path, "easy-hard")
     assert [panel.title for panel in data.rows[0]] == [
@@ -235,18 +203,6 @@ def test_what_explains_finds_the_factors_that_were_put_in(tmp_path: Path) -> Non
     assert [one.factor for one in data.effects][:2] == ["batch normalisation"] * 2
     frame: pl.DataFrame = module.frame(data)
     assert frame.filter(pl.col("cell").is_not_null()).height == 3 * 2 * 2 * 2 * 2
-
-
-def test_the_best_rate_is_chosen_on_pristine_labels(tmp_path: Path) -> None:
-    def accuracy(one: TrialSpec, step: int, split: str) -> float:
-        better = one.optimizer.lr == (0.1 if one.aggregator.name == "mean" else 0.2)
-        return 0.5 + 0.2 * (better if split == "pristine" else not better)
-
-    module = import_module(FIGURES["learning-rate"].module)
-    store = Store(build(tmp_path / "store", RATES, World(accuracy)))
-    data = module.collect(store, open_sweep(store, "made-up"))
-    assert data.best == {"mean": 0.0, "median-of-3": 1.0}
-    assert [words for _, words in data.grid.rows[0][0].ticks] == ["0.1", "0.2"]
 
 
 def test_settings_are_varied_one_at_a_time(tmp_path: Path) -> None:

@@ -19,11 +19,13 @@ def page(opened: tuple[Store, Sweep], drawn_demo: dict[str, Drawn]) -> str:
     return render(*opened, drawn_demo.values())
 
 
-def test_the_page_is_complete_and_self_contained(page: str, opened: tuple[Store, Sweep]) -> None:
+def test_the_page_is_complete_and_self_contained(
+    page: str, opened: tuple[Store, Sweep], drawn_demo: dict[str, Drawn]
+) -> None:
     for section in ("claims", "figures", "limits", "run", "trials", "cost", "provenance"):
         assert f'<section id="{section}">' in page
-    assert page.count("data:image/png;base64,") == 5
-    assert page.count("<img alt=") == 5
+    assert page.count("data:image/png;base64,") == len(drawn_demo)
+    assert page.count("<img alt=") == len(drawn_demo)
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)
     assert "<script" not in page
     assert all(identity in page for identity in opened[1].trial_ids)
