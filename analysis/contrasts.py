@@ -1,6 +1,6 @@
 """What the claims share: rows from paired numbers per seed, with words and other choices of analysis beside."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,11 +23,6 @@ def as_points(effect: float, low: float, high: float) -> str:
     return f"{100 * effect:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
-def as_share(effect: float, low: float, high: float) -> str:
-    """A share: `0.42 [0.40, 0.44]`."""
-    return f"{effect:.2f} [{low:.2f}, {high:.2f}]"
-
-
 def row(
     where: str,
     contrast: str,
@@ -38,20 +33,36 @@ def row(
     beside: Sequence[str] = (),
     variants: Mapping[str, PerSeed] | None = None,
     lower_bound: bool = False,
+    seeds: Iterable[int] = (),
+    lost: str = "",
 ) -> Row:
-    """`judge`, with the effect in words and the same contrast under other choices of analysis."""
-    made = judge(where, contrast, per_seed, margin, beside=beside, lower_bound=lower_bound)
+    """`judge`, with the effect in words and the same contrast under other choices of analysis.
+
+    seeds: all that were trained; those of them without a value are named, with the reason `lost`.
+    """
+    absent = sorted(set(seeds) - per_seed.keys())
+    texts = [*beside, *([f"Left out, {lost}: {_seeds(absent)}."] if absent else [])]
+    made = judge(where, contrast, per_seed, margin, beside=texts, lower_bound=lower_bound)
     if made.effect is None or made.low is None or made.high is None:
         return made
-    others = tuple(_variant(choice, values, margin, words) for choice, values in (variants or {}).items())
-    return replace(made, said=words(made.effect, made.low, made.high), sensitivity=others)
+    others = tuple(
+        _variant(choice, values, margin, words, made.n, lower_bound) for choice, values in (variants or {}).items()
+    )
+    bound = "at least " if lower_bound else ""
+    return replace(made, said=bound + words(made.effect, made.low, made.high), sensitivity=others)
 
 
-def _variant(choice: str, per_seed: PerSeed, margin: float, words: Words) -> Variant:
-    made = judge("", "", per_seed, margin)
+def _variant(choice: str, per_seed: PerSeed, margin: float, words: Words, n: int, lower_bound: bool) -> Variant:
+    """`n`: seeds of the contrast itself; another number is said."""
+    made = judge("", "", per_seed, margin, lower_bound=lower_bound)
     if made.effect is None or made.low is None or made.high is None:
         return Variant(choice, "not measured", said=made.why)
-    return Variant(choice, made.verdict, made.effect, made.low, made.high, words(made.effect, made.low, made.high))
+    said = words(made.effect, made.low, made.high) + ("" if made.n == n else f" (n = {made.n})")
+    return Variant(choice, made.verdict, made.effect, made.low, made.high, said)
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
 
 def rows_or(rows: Sequence[Row], contrast: str, why: str) -> tuple[Row, ...]:
