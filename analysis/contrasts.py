@@ -11,6 +11,8 @@ from analysis.verdict import Row, Variant, judge, unmeasured
 Words = Callable[[float, float, float], str]
 PerSeed = Mapping[int, float]
 
+NO_VALUE = "No value (or none above 0, so no logarithm) in {}."
+
 
 def as_ratio(effect: float, low: float, high: float) -> str:
     """A log ratio as a factor: `x 12 [9, 16]`."""
@@ -38,26 +40,34 @@ def row(
 ) -> Row:
     """`judge`, with the effect in words and the same contrast under other choices of analysis.
 
-    seeds: all that were trained; those of them without a value are named, with the reason `lost`.
+    seeds: all that were trained. Those of them without a value are left out and named if the claim has a reason `lost`
+    for that. Otherwise one without a value, which has no logarithm, means that nothing is measured: seeds that are left
+    out by their value would bias the rest. The same holds for other choices of analysis.
     """
     absent = sorted(set(seeds) - per_seed.keys())
+    if absent and not lost:
+        return unmeasured(where, contrast, NO_VALUE.format(_seeds(absent)), n=len(per_seed), beside=beside)
     texts = [*beside, *([f"Left out, {lost}: {_seeds(absent)}."] if absent else [])]
     made = judge(where, contrast, per_seed, margin, beside=texts, lower_bound=lower_bound)
     if made.effect is None or made.low is None or made.high is None:
         return made
     others = tuple(
-        _variant(choice, values, margin, words, made.n, lower_bound) for choice, values in (variants or {}).items()
+        _variant(choice, values, margin, words, per_seed, lower_bound) for choice, values in (variants or {}).items()
     )
     bound = "at least " if lower_bound else ""
     return replace(made, said=bound + words(made.effect, made.low, made.high), sensitivity=others)
 
 
-def _variant(choice: str, per_seed: PerSeed, margin: float, words: Words, n: int, lower_bound: bool) -> Variant:
-    """`n`: seeds of the contrast itself; another number is said."""
+def _variant(
+    choice: str, per_seed: PerSeed, margin: float, words: Words, seeds: Iterable[int], lower_bound: bool
+) -> Variant:
+    absent = sorted(set(seeds) - per_seed.keys())
+    if absent:
+        return Variant(choice, "not measured", said=NO_VALUE.format(_seeds(absent)))
     made = judge("", "", per_seed, margin, lower_bound=lower_bound)
     if made.effect is None or made.low is None or made.high is None:
         return Variant(choice, "not measured", said=made.why)
-    said = words(made.effect, made.low, made.high) + ("" if made.n == n else f" (n = {made.n})")
+    said = f"{words(made.effect, made.low, made.high)} (n = {made.n})"
     return Variant(choice, made.verdict, made.effect, made.low, made.high, said)
 
 

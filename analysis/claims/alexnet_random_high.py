@@ -60,6 +60,7 @@ def _rows(store: Store, context: Context) -> list[Row]:
                 as_ratio,
                 beside=beside,
                 variants=variants,
+                seeds=trials["seed"],
             )
         )
     return made

@@ -74,6 +74,7 @@ def _rows(store: Store, context: Context) -> list[Row]:
                 beside=beside,
                 variants=variants,
                 lower_bound=bool(unfitted),
+                seeds=trials["seed"],
             )
         )
     return made

@@ -50,5 +50,9 @@ def _rows(store: Store, context: Context) -> list[Row]:
             "unbiased alpha instead of m-coherence / m": effect(pooled(rows, 0, 0, of="alpha_unbiased"), 1),
         }
         where = f"{context.label}, {label}"
-        made.append(row(where, CONTRAST, effect(first), MARGIN, as_ratio, beside=beside, variants=variants))
+        made.append(
+            row(
+                where, CONTRAST, effect(first), MARGIN, as_ratio, beside=beside, variants=variants, seeds=trials["seed"]
+            )
+        )
     return made

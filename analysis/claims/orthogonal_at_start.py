@@ -44,6 +44,15 @@ def _rows(store: Store, context: Context) -> list[Row]:
         beside = [f"m-coherence {geometric_mean(first)} at step 0 (m = {size_of(rows):,})."]
         where = f"{context.label}, {label}"
         made.append(
-            row(where, CONTRAST, within_factor(first, 1.0, FACTOR), MARGIN, within, beside=beside, variants=variants)
+            row(
+                where,
+                CONTRAST,
+                within_factor(first, 1.0, FACTOR),
+                MARGIN,
+                within,
+                beside=beside,
+                variants=variants,
+                seeds=trials["seed"],
+            )
         )
     return made

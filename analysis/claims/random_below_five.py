@@ -53,7 +53,11 @@ def _rows(store: Store, context: Context) -> list[Row]:
         if not (ema := averaged(store, trials)).is_empty():
             variants[AVERAGED] = _room(pooled(ema, epoch, end))
         where = f"{context.label}, {label}"
-        made.append(row(where, CONTRAST, _room(middle), MARGIN, as_ratio, beside=beside, variants=variants))
+        made.append(
+            row(
+                where, CONTRAST, _room(middle), MARGIN, as_ratio, beside=beside, variants=variants, seeds=trials["seed"]
+            )
+        )
     return made
 
 

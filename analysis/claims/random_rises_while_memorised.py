@@ -56,5 +56,16 @@ def _rows(store: Store, context: Context) -> list[Row]:
         }
         if not (ema := averaged(store, trials)).is_empty():
             variants[AVERAGED] = log_ratios(pooled(ema, transient(context), epoch), peak(ema, epoch))
-        made.append(row(where, CONTRAST, log_ratios(early, top), MARGIN, as_ratio, beside=beside, variants=variants))
+        made.append(
+            row(
+                where,
+                CONTRAST,
+                log_ratios(early, top),
+                MARGIN,
+                as_ratio,
+                beside=beside,
+                variants=variants,
+                seeds=trials["seed"],
+            )
+        )
     return made

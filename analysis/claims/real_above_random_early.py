@@ -78,6 +78,7 @@ def _row(store: Store, context: Context, where: str, real: pl.DataFrame, random:
         as_ratio,
         beside=[f"Window: steps {start} to {epoch}; m-coherence {levels}."],
         variants=_variants(store, real, random, both, (start, epoch)),
+        seeds=set(real["seed"]) & set(random["seed"]),
     )
 
 
