@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check format models bench validation clean
+.PHONY: help install demo test test-all check format models bench papers validation clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -38,9 +38,13 @@ format: install  ## format and fix what can be fixed
 models: install  ## write docs/models.md from the registry of models
 	$(BIN)/python -m trainables.models.table > docs/models.md
 
-bench: install  ## ratios of the engine to the plain step, beside the libraries
+bench: install  ## the engine beside the libraries; reading 1,000 trials
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python -m benchmarks.store
+
+papers: install  ## rewrite docs/papers.md from results/, after `coherence run papers --scale laptop`
+	$(BIN)/python -m benchmarks.papers
 
 validation: install  ## hold every estimator against another on real data; rewrites docs/validation.md
 	$(BIN)/python -m benchmarks.validate

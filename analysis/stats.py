@@ -5,6 +5,7 @@ interval, from 10 a bootstrap interval. Undefined values are NaN in, and stay Na
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -60,11 +61,25 @@ def band(values: Array, *, log: bool = False) -> Band:
     values = np.array(values, dtype=np.float64, ndmin=2)
     if log:
         values = np.log(np.where(values > 0, values, np.nan))
-    columns = [_interval(column[np.isfinite(column)]) for column in values.T]
-    center, low, high = (np.array([c[i] for c in columns], dtype=np.float64) for i in range(3))
+    center, low, high = _columns(values)
     if log:
         center, low, high = np.exp(center), np.exp(low), np.exp(high)
     return Band(center, low, high, np.isfinite(values).sum(axis=0), kind_of(values.shape[0]))
+
+
+def _columns(values: Array) -> tuple[Array, Array, Array]:
+    """Centre, low and high of each column of [S, T]; columns without gaps that are bootstrapped go together."""
+    whole = np.isfinite(values).all(axis=0)
+    if kind_of(values.shape[0]) != "bootstrap" or not whole.any():
+        columns = [_interval(column[np.isfinite(column)]) for column in values.T]
+        center, low, high = (np.array([c[i] for c in columns], dtype=np.float64) for i in range(3))
+        return center, low, high
+    center, low, high = (np.full(values.shape[1], np.nan) for _ in range(3))
+    low[whole], high[whole] = _bootstrap(values[:, whole])
+    center[whole] = values[:, whole].mean(axis=0)
+    for place in np.flatnonzero(~whole):
+        center[place], low[place], high[place] = _interval(values[np.isfinite(values[:, place]), place])
+    return center, low, high
 
 
 def interval(values: Array) -> tuple[float, float, float]:
@@ -80,7 +95,10 @@ def _interval(values: Array) -> tuple[float, float, float]:
         return center, np.nan, np.nan
     if kind == "range":
         return center, float(values.min()), float(values.max())
-    low, high = _bootstrap(values) if kind == "bootstrap" else _student(values)
+    if kind == "bootstrap":
+        below, above = _bootstrap(values[:, None])
+        return center, float(below[0]), float(above[0])
+    low, high = _student(values)
     return center, low, high
 
 
@@ -91,8 +109,17 @@ def _student(values: Array) -> tuple[float, float]:
     return float(values.mean()) - half, float(values.mean()) + half
 
 
-def _bootstrap(values: Array) -> tuple[float, float]:
-    picks = np.random.default_rng(0).integers(values.size, size=(RESAMPLES, values.size))
+def _bootstrap(values: Array) -> tuple[Array, Array]:
+    """Tails of the means of resampled seeds, for each column of [S, T]."""
     tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(values[picks].mean(axis=1), [tail, 100 - tail])
-    return float(low), float(high)
+    low, high = np.percentile(_resampling(len(values)) @ values, [tail, 100 - tail], axis=0)
+    return low, high
+
+
+@cache
+def _resampling(size: int) -> Array:
+    """[RESAMPLES, size]: how much of each mean a seed is, the same picks wherever there are `size` seeds."""
+    picks = np.random.default_rng(0).integers(size, size=(RESAMPLES, size))
+    shares = np.zeros((RESAMPLES, size))
+    np.add.at(shares, (np.arange(RESAMPLES)[:, None], picks), 1.0 / size)
+    return shares

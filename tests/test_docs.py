@@ -1,5 +1,6 @@
 """Documentation under test: the README's sweep, commands and snippets run; the store page names every column."""
 
+import json
 import re
 from importlib import import_module
 from pathlib import Path
@@ -51,13 +52,37 @@ def test_the_readme_commands_leave_what_they_promise(results):
     assert (results / "results/reports/label-noise.html").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/store.md", "docs/python.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/store.md", "docs/python.md", "docs/reading.md"])
 def test_python_snippets_run(page, results, monkeypatch, capsys):
     monkeypatch.chdir(results)
     snippets = blocks(page, "python")
     assert snippets
     for snippet in snippets:
         exec(compile(snippet, page, "exec"), {})
+
+
+def test_three_readers_give_the_same_numbers(results, monkeypatch, capsys):
+    monkeypatch.chdir(results)
+    found = {}
+    for snippet in blocks("docs/reading.md", "python"):
+        exec(compile(snippet, "docs/reading.md", "exec"), found)
+    for name in ("curve", "memorised"):
+        by_polars = found[f"polars_{name}"].rows()
+        by_pandas = list(found[f"pandas_{name}"].items())
+        assert len(by_polars) >= 1
+        assert by_polars == [(key, pytest.approx(value)) for key, value in by_pandas]
+        assert by_polars == [(key, pytest.approx(value)) for key, value in found[f"duckdb_{name}"]]
+
+
+def test_the_notebook_runs_from_top_to_bottom(results, monkeypatch, capsys):
+    monkeypatch.chdir(results)
+    cells = json.loads((ROOT / "docs/reading.ipynb").read_text())["cells"]
+    found = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []
+            exec(compile("".join(cell["source"]), "docs/reading.ipynb", "exec"), found)
+    assert {"real-above-random-early", "robust-memorises-less"} & {name for name, _, _ in found["measured"]}
 
 
 def test_make_targets_named_in_the_readme_exist():
