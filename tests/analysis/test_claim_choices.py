@@ -1,5 +1,6 @@
 """What a claim leaves out, bounds, pools and varies: the choices around a verdict, on made-up trials."""
 
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,20 @@ def judged(path: Path, name: str, specs: tuple[TrialSpec, ...], world: World) ->
     claim = import_module(CLAIMS[name].module).evaluate(store, open_sweep(store, "made-up"))
     assert isinstance(claim, Claim)
     return claim
+
+
+def margin_in_words(text: str) -> float:
+    if text.startswith("x "):
+        return float(np.log(float(text.removeprefix("x "))))
+    return float(text.split()[0]) / 100
+
+
+def test_the_page_of_claims_has_a_row_for_each_with_its_margin() -> None:
+    page = (Path(__file__).parents[2] / "docs/claims.md").read_text()
+    rows = re.findall(r"^\| `([a-z-]+)` \| [^|]+ \| ([^|]+) \| [^|]+ \|$", page, re.MULTILINE)
+    assert [name for name, _ in rows] == list(CLAIMS)
+    for name, margin in rows:
+        assert margin_in_words(margin) == pytest.approx(import_module(CLAIMS[name].module).MARGIN), name
 
 
 def choices(claim: Claim, which: int = 0) -> dict[str, Variant]:
