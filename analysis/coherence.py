@@ -10,13 +10,16 @@ from analysis.sweeps import Context
 REFERENCE = "mean"
 """Coherence is compared under plain averaging: other aggregators move the weights elsewhere."""
 
-COLUMNS = ["trial_id", "step", "source", "group", "layer", "layer_index", "n", "q", "s2"]
+COLUMNS = ["trial_id", "step", "source", "group", "layer", "layer_index", "n", "k", "q", "s2"]
 
 
-def probes(store: Store, trials: pl.DataFrame) -> pl.DataFrame:
-    """Probe rows of group `all` of these trials, every layer, with seed."""
+def probes(store: Store, trials: pl.DataFrame, source: str = "probe") -> pl.DataFrame:
+    """Probe rows of group `all` of these trials, every layer, with seed; n counts units of k examples.
+
+    source: `probe`, or `probe-ema` for averaged weights.
+    """
     rows = store.read("layers", trials["trial_id"].to_list(), COLUMNS)
-    rows = rows.filter((pl.col("source") == "probe") & (pl.col("group") == "all"))
+    rows = rows.filter((pl.col("source") == source) & (pl.col("group") == "all"))
     return rows.join(trials.select("trial_id", "seed"), on="trial_id")
 
 
@@ -33,8 +36,9 @@ def step_line(rows: pl.DataFrame, key: str, style: tuple[str, float]) -> Line:
 
 
 def sample_sizes(rows: pl.DataFrame) -> tuple[int, ...]:
-    """Distinct n among the rows."""
-    return tuple(sorted(rows["n"].drop_nulls().unique().to_list()))
+    """Distinct numbers of examples among the rows: n units of k, of one where the rows have no k."""
+    examples = rows["n"] * rows["k"].fill_null(1) if "k" in rows.columns else rows["n"]
+    return tuple(sorted(examples.drop_nulls().unique().to_list()))
 
 
 def sizes_note(rows: pl.DataFrame) -> str:

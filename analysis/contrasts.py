@@ -1,6 +1,6 @@
 """What the claims share: rows from paired numbers per seed, with words and other choices of analysis beside."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +10,8 @@ from analysis.verdict import Row, Variant, judge, unmeasured
 
 Words = Callable[[float, float, float], str]
 PerSeed = Mapping[int, float]
+
+NO_VALUE = "No value (or none above 0, so no logarithm) in {}."
 
 
 def as_ratio(effect: float, low: float, high: float) -> str:
@@ -23,11 +25,6 @@ def as_points(effect: float, low: float, high: float) -> str:
     return f"{100 * effect:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
-def as_share(effect: float, low: float, high: float) -> str:
-    """A share: `0.42 [0.40, 0.44]`."""
-    return f"{effect:.2f} [{low:.2f}, {high:.2f}]"
-
-
 def row(
     where: str,
     contrast: str,
@@ -38,20 +35,44 @@ def row(
     beside: Sequence[str] = (),
     variants: Mapping[str, PerSeed] | None = None,
     lower_bound: bool = False,
+    seeds: Iterable[int] = (),
+    lost: str = "",
 ) -> Row:
-    """`judge`, with the effect in words and the same contrast under other choices of analysis."""
-    made = judge(where, contrast, per_seed, margin, beside=beside, lower_bound=lower_bound)
+    """`judge`, with the effect in words and the same contrast under other choices of analysis.
+
+    seeds: all that were trained. Those of them without a value are left out and named if the claim has a reason `lost`
+    for that. Otherwise one without a value, which has no logarithm, means that nothing is measured: seeds that are left
+    out by their value would bias the rest. The same holds for other choices of analysis.
+    """
+    absent = sorted(set(seeds) - per_seed.keys())
+    if absent and not lost:
+        return unmeasured(where, contrast, NO_VALUE.format(_seeds(absent)), n=len(per_seed), beside=beside)
+    texts = [*beside, *([f"Left out, {lost}: {_seeds(absent)}."] if absent else [])]
+    made = judge(where, contrast, per_seed, margin, beside=texts, lower_bound=lower_bound)
     if made.effect is None or made.low is None or made.high is None:
         return made
-    others = tuple(_variant(choice, values, margin, words) for choice, values in (variants or {}).items())
-    return replace(made, said=words(made.effect, made.low, made.high), sensitivity=others)
+    others = tuple(
+        _variant(choice, values, margin, words, per_seed, lower_bound) for choice, values in (variants or {}).items()
+    )
+    bound = "at least " if lower_bound else ""
+    return replace(made, said=bound + words(made.effect, made.low, made.high), sensitivity=others)
 
 
-def _variant(choice: str, per_seed: PerSeed, margin: float, words: Words) -> Variant:
-    made = judge("", "", per_seed, margin)
+def _variant(
+    choice: str, per_seed: PerSeed, margin: float, words: Words, seeds: Iterable[int], lower_bound: bool
+) -> Variant:
+    absent = sorted(set(seeds) - per_seed.keys())
+    if absent:
+        return Variant(choice, "not measured", said=NO_VALUE.format(_seeds(absent)))
+    made = judge("", "", per_seed, margin, lower_bound=lower_bound)
     if made.effect is None or made.low is None or made.high is None:
         return Variant(choice, "not measured", said=made.why)
-    return Variant(choice, made.verdict, made.effect, made.low, made.high, words(made.effect, made.low, made.high))
+    said = f"{words(made.effect, made.low, made.high)} (n = {made.n})"
+    return Variant(choice, made.verdict, made.effect, made.low, made.high, said)
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
 
 def rows_or(rows: Sequence[Row], contrast: str, why: str) -> tuple[Row, ...]:

@@ -72,24 +72,20 @@ def readings(store: Store, sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def _reading(row: Mapping[str, Any], source: str, pooled: Mapping[str, Any]) -> dict[str, Any]:
-    spec, k, units = json.loads(row["spec"]), row["k"], pooled["n"]
-    unit_alpha = pooled["alpha_unbiased"]
-    # Units of k examples: alpha of one example by the corrected inversion, as trainables' estimator has it.
-    alpha = unit_alpha / (k - (k - 1) * unit_alpha)
-    examples = units * k
+    spec = json.loads(row["spec"])
     estimator = spec.get("estimator", {"name": "example"})
     return {
         "seed": row["seed"],
         "labels": "random" if row["noise"] == 1 else "real",
         "mode": "evaluation" if estimator["name"] == "eval-mode" else "training",
-        "k": k,
+        "k": row["k"],
         "batch": spec["batch_size"],
         "lr": spec["optimizer"]["lr"],
         "weights": WEIGHTS[source],
-        "m": examples,
+        "m": pooled["n"],
         "model": json.dumps(spec["model"], sort_keys=True),
-        "alpha": alpha,
-        "m_coherence": 1 + (examples - 1) * alpha,
+        "alpha": pooled["alpha_unbiased"],
+        "m_coherence": pooled["m_coherence"],
     }
 
 

@@ -4,16 +4,17 @@ import polars as pl
 
 from analysis.coherence import plain
 from analysis.learning import partly_corrupt
+from analysis.shares import windowed_shares
 from analysis.store import Store
 from analysis.sweeps import Sweep
 
-COLUMNS = ["trial_id", "step", "source", "instrument", "quantity", "group", "layer", "value", "low", "high"]
+COLUMNS = ["trial_id", "step", "source", "instrument", "quantity", "group", "layer", "n", "value", "low", "high"]
 
 
 def group_rows(store: Store, sweep: Sweep) -> pl.DataFrame:
     """Of whole networks at the raw weights under plain averaging, with seed, noise and `where` (model and noise).
 
-    Needs of `instruments`: step, source, instrument, quantity, group, layer, value, low, high.
+    Needs of `instruments`: step, source, instrument, quantity, group, layer, n, value, low, high.
     """
     frames = []
     for context in map(plain, sweep.contexts()):
@@ -34,7 +35,17 @@ def group_rows(store: Store, sweep: Sweep) -> pl.DataFrame:
 
 
 def beyond_null(rows: pl.DataFrame, where: str, group: str, start: float, end: float) -> dict[int, float]:
-    """Seed -> mean over the probes from step `start` to `end` of f minus the upper end of its null band."""
+    """Seed -> f minus the upper end of its null band over the probes from step `start` to `end`.
+
+    f as a ratio of sums, sum of S . S_A over sum of ||S||^2: single steps at which S nearly cancels do not count much.
+    """
+    own = rows.filter((pl.col("where") == where) & pl.col("step").is_between(start, end))
+    pooled = windowed_shares(own, pl.lit(0)).filter(pl.col("group") == group)
+    return dict(pooled.select("seed", pl.col("y") - pl.col("high")).drop_nulls().iter_rows())
+
+
+def beyond_null_by_step(rows: pl.DataFrame, where: str, group: str, start: float, end: float) -> dict[int, float]:
+    """As `beyond_null`, but the plain mean over probes of what each one's f exceeds its band by."""
     own = rows.filter(
         (pl.col("where") == where)
         & (pl.col("quantity") == "share")

@@ -98,28 +98,37 @@ def log_window(per_decade: int = WINDOWS_PER_DECADE, *, alone: bool = True) -> p
 
 
 def ratio_of_sums(frame: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
-    """m-coherence over windows: sum of s2 / sum of q within each group of `by`.
+    """m-coherence of one example over windows: sum of s2 / sum of q within each group of `by`.
 
-    Needs one n per group, since m-coherence at different n cannot be pooled: raises Skipped where they differ.
-    Rows without any gradient (Q = 0) are left out. Adds the mean step, n, the number of probes, m_coherence and
-    alpha_unbiased = (m_coherence - 1) / (n - 1).
+    Needs one sample size per group, since m-coherence at different sizes cannot be pooled: raises Skipped where they
+    differ. Rows without any gradient (Q = 0) are left out. Adds the mean step, n (examples), the number of probes,
+    m_coherence and alpha_unbiased = (m_coherence - 1) / (n - 1). Where the rows have k, n of theirs counts units of k
+    examples; alpha_W of units is inverted to alpha = alpha_W / (k - (k - 1) alpha_W), n is multiplied by k, and
+    m_coherence is 1 + (n - 1) alpha.
     """
-    defined = frame.filter((pl.col("q") > 0) & (pl.col("n") > 0))
+    k = pl.col("k").fill_null(1) if "k" in frame.columns else pl.lit(1, pl.Int64)
+    defined = frame.filter((pl.col("q") > 0) & (pl.col("n") > 0)).with_columns(k.alias("k"))
     pooled = defined.group_by(by, maintain_order=True).agg(
         pl.col("step").mean(),
         pl.col("s2").sum(),
         pl.col("q").sum(),
         pl.col("n").first(),
-        pl.col("n").n_unique().alias("sizes"),
+        pl.col("k").first(),
+        pl.struct("n", "k").n_unique().alias("sizes"),
         pl.len().alias("probes"),
     )
     if (pooled["sizes"] > 1).any():
-        sizes = sorted(defined["n"].unique())
+        sizes = sorted((defined["n"] * defined["k"]).unique())
         raise Skipped(f"samples of {sizes} are mixed; m-coherence at different m cannot be pooled")
-    ratio = pl.col("s2") / pl.col("q")
-    return pooled.drop("sizes").with_columns(
-        ratio.alias("m_coherence"),
-        pl.when(pl.col("n") > 1).then((ratio - 1) / (pl.col("n") - 1)).alias("alpha_unbiased"),
+    ratio, n, k = pl.col("s2") / pl.col("q"), pl.col("n"), pl.col("k")
+    of_units = pl.when(n > 1).then((ratio - 1) / (n - 1))
+    alpha = of_units / (k - (k - 1) * of_units)
+    return pooled.select(
+        *by,
+        *("step", "s2", "q", "probes"),
+        (n * k).alias("n"),
+        pl.when(k == 1).then(ratio).otherwise(1 + (n * k - 1) * alpha).alias("m_coherence"),
+        alpha.alias("alpha_unbiased"),
     )
 
 

@@ -14,6 +14,11 @@ MOST = 12
 """Rows that a claim shows: beyond these, of each aggregator the level in the middle of those trained."""
 
 
+RULE = (
+    f"beyond {MOST} contrasts with robust aggregators, the middle one of the levels trained stands for each aggregator"
+)
+
+
 def pairs(store: Store, sweep: Sweep) -> Iterator[tuple[str, str, pl.DataFrame, list[str], list[str]]]:
     """(where, aggregator, evaluations, ids of mean, ids of the robust one) of each setting that has both.
 

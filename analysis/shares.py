@@ -30,8 +30,8 @@ def readings(store: Store, trials: pl.DataFrame) -> pl.DataFrame:
     return rows.join(trials.select("trial_id", "seed"), on="trial_id").sort("step")
 
 
-def windowed_shares(rows: pl.DataFrame) -> pl.DataFrame:
-    """f in windows of steps, as a ratio of sums: sum of S . S_A over sum of ||S||^2, per seed and group.
+def windowed_shares(rows: pl.DataFrame, window: pl.Expr | None = None) -> pl.DataFrame:
+    """f in windows of steps (log windows unless told), per seed and group: sum of S . S_A over sum of ||S||^2.
 
     S . S_A is n times the mean dot, ||S||^2 the sum of that over both groups. The band: quantiles of the single
     steps, weighted by ||S||^2. One deal of the tags holds for a whole trial, so a quantile of a window lies within.
@@ -42,7 +42,7 @@ def windowed_shares(rows: pl.DataFrame) -> pl.DataFrame:
     joined = dots.drop("low", "high", "value").join(bands.drop_nulls("value"), on=["trial_id", "step", "group"])
     total = pl.col("total").sum()
     return (
-        joined.with_columns(log_window())
+        joined.with_columns((log_window() if window is None else window).alias("window"))
         .group_by("seed", "group", "window", maintain_order=True)
         .agg(
             pl.col("step").mean().alias("x"),

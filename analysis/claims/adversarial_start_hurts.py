@@ -45,7 +45,7 @@ def evaluate(store: Store, sweep: Sweep) -> Claim:
         " weights.",
         source="The released trainer of Zielinski, Krishnan and Chatterjee (2020) restarts from an earlier run for"
         " this; that it hurts is known here from secondary notes on Chatterjee and Zielinski (2022).",
-        evidence="C",
+        evidence="C, N",
         unit="share of test examples",
         margin=MARGIN,
         reasoning="More than 1 point of a hundred.",

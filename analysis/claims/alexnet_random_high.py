@@ -5,7 +5,7 @@ import polars as pl
 
 from analysis.coherence import plain
 from analysis.contrasts import as_ratio, geometric_mean, row, rows_or
-from analysis.phases import last_step, peak, pooled, whole_network
+from analysis.phases import AVERAGED, PUBLISHED_M, averaged, last_step, peak, pooled, whole_network
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
 from analysis.verdict import Claim, Row
@@ -44,6 +44,12 @@ def _rows(store: Store, context: Context) -> list[Row]:
         epoch, end = context.steps_per_epoch, last_step(rows)
         middle, top = pooled(rows, epoch, end), peak(rows, epoch)
         beside = [f"m-coherence {geometric_mean(middle)} pooled, {geometric_mean(top)} in the highest window."]
+        variants = {
+            "highest window": _above(top),
+            f"rescaled to the published m = {PUBLISHED_M:,}": _above(pooled(rows, epoch, end, to=PUBLISHED_M)),
+        }
+        if not (ema := averaged(store, trials)).is_empty():
+            variants[AVERAGED] = _above(pooled(ema, epoch, end))
         where = f"{context.label}, {label}"
         made.append(
             row(
@@ -53,7 +59,8 @@ def _rows(store: Store, context: Context) -> list[Row]:
                 MARGIN,
                 as_ratio,
                 beside=beside,
-                variants={"highest window": _above(top)},
+                variants=variants,
+                seeds=trials["seed"],
             )
         )
     return made

@@ -46,7 +46,9 @@ def _rows(store: Store, context: Context) -> list[Row]:
         spans = {"first epoch": (start, epoch), "step 0": (0, 0), "after the first epoch": (epoch, end)}
         effects = {words: _effect(rows, kinds, *span) for words, span in spans.items()}
         main = effects.pop("first epoch")
-        made.append(row(f"{context.label}, {label}", CONTRAST, main, MARGIN, as_ratio, variants=effects))
+        made.append(
+            row(f"{context.label}, {label}", CONTRAST, main, MARGIN, as_ratio, variants=effects, seeds=trials["seed"])
+        )
     return made
 
 

@@ -1,7 +1,7 @@
 """In the end, corrupt examples make more of the step than their number would by chance."""
 
 from analysis.contrasts import as_points, row, rows_or
-from analysis.groups import beyond_null, group_rows
+from analysis.groups import beyond_null, beyond_null_by_step, group_rows
 from analysis.store import Store
 from analysis.sweeps import Sweep
 from analysis.verdict import Claim
@@ -27,7 +27,11 @@ def evaluate(store: Store, sweep: Sweep) -> Claim:
                 MARGIN,
                 as_points,
                 variants={
-                    words: beyond_null(found, where, "corrupt", a * last, b * last) for words, (a, b) in spans.items()
+                    **{
+                        words: beyond_null(found, where, "corrupt", a * last, b * last)
+                        for words, (a, b) in spans.items()
+                    },
+                    "plain mean of f over probes": beyond_null_by_step(found, where, "corrupt", FROM * last, TO * last),
                 },
             )
         )
@@ -37,9 +41,10 @@ def evaluate(store: Store, sweep: Sweep) -> Claim:
         statement="Later in training, corrupt examples make more of each step than a random set of as many would.",
         source="Chatterjee (2020), Coherent Gradients, f and null worlds as reported in secondary notes (absent"
         " there at 75 % noise but weakly); the released code logs the gradients that they need.",
-        evidence="C",
+        evidence="C, N",
         unit="share of the step",
         margin=MARGIN,
-        reasoning="More than 5 points of a hundred above the 97.5 % quantile of null worlds.",
+        reasoning="More than 5 points of a hundred above the 97.5 % quantile of null worlds; f as sum of S . S_A over"
+        " sum of ||S||^2 of the probes.",
         rows=rows_or(rows, CONTRAST, "No trial with partly corrupted labels has the instrument group-shares."),
     )

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from analysis.contrasts import log_ratios, row, rows_or, within
-from analysis.phases import last_step, pooled, whole_network
+from analysis.phases import last_step, pooled, size_of, whole_network
 from analysis.samples import sample_trials
 from analysis.store import Store
 from analysis.sweeps import Sweep
@@ -42,7 +42,7 @@ def _rows(store: Store, sweep: Sweep) -> list[Row]:
         sides = [
             whole_network(store, own.filter(pl.col("skipped") == skip)) for skip in sorted(own["skipped"].unique())
         ]
-        m = min(int(rows["n"][0]) for rows in sides if rows.height)
+        m = min(map(size_of, sides))
         epoch = int(own["train_examples"][0]) // int(own["batch_size"][0])
         end = min(map(last_step, sides))
         spans = {"first epoch": (0, epoch), "whole run": (0, end), "last tenth": (0.9 * end, end)}

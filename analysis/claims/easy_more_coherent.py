@@ -40,8 +40,9 @@ def evaluate(store: Store, sweep: Sweep) -> Claim:
         name="easy-more-coherent",
         short="easy examples more coherent than hard ones",
         statement="Gradients of easy examples (learnt first) are more coherent than those of hard ones.",
-        source="Zielinski, Krishnan and Chatterjee (2020): easy examples share more with one another.",
-        evidence="S",
+        source="Zielinski, Krishnan and Chatterjee (2020): easy examples share more with one another. That their"
+        " coherence is higher is known here from secondary notes on Chatterjee and Zielinski (2022).",
+        evidence="S, N",
         unit="log ratio",
         margin=MARGIN,
         reasoning="More than a quarter above, at weights that neither side has trained.",

@@ -46,7 +46,19 @@ def _rows(store: Store, context: Context) -> list[Row]:
         tenth = only(pooled(own, 0.9 * end, end), fitted)
         beside = [f"m-coherence of {first[0]}: {geometric_mean(last)} in the last window."]
         variants = {"last tenth of the run": _below(tenth)}
-        made.append(row(where, CONTRAST, _below(last), MARGIN, as_ratio, beside=beside, variants=variants))
+        made.append(
+            row(
+                where,
+                CONTRAST,
+                _below(last),
+                MARGIN,
+                as_ratio,
+                beside=beside,
+                variants=variants,
+                seeds=trials["seed"],
+                lost="since they did not fit 0.99 of their labels",
+            )
+        )
     return made
 
 

@@ -22,7 +22,7 @@ def evaluate(store: Store, sweep: Sweep) -> Claim:
         statement="Large winsorizing levels hurt the fit of examples with their original labels.",
         source="Chatterjee (2020), Coherent Gradients, as reported in secondary notes; the rule is in the released"
         " code.",
-        evidence="C",
+        evidence="C, N",
         unit="share of pristine labels",
         margin=MARGIN,
         reasoning="More than 5 points of a hundred.",

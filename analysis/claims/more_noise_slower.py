@@ -25,7 +25,7 @@ def evaluate(store: Store, sweep: Sweep) -> Claim:
         statement="The larger the share of random labels, the more steps plain training needs to fit its labels.",
         source="Chatterjee (2020), Coherent Gradients; the result is known here from secondary notes (realized learning"
         " rate falls), the evaluation schedule from the released code.",
-        evidence="C",
+        evidence="C, N",
         unit="log ratio",
         margin=MARGIN,
         reasoning="More than twice the steps.",
@@ -50,7 +50,7 @@ def _rows(store: Store, context: Context) -> list[Row]:
         for level in (0.4, 0.6):
             other = [step_reached(evals, own["trial_id"].to_list(), "train", level) for own in (original[0], trials)]
             if not other[0][1] and not other[1][1]:
-                variants[f"{level:.0%} of the labels instead of half"] = log_ratios(other[0][0], other[1][0])
+                variants[f"{100 * level:g} % of the labels instead of half"] = log_ratios(other[0][0], other[1][0])
         beside = [f"Not half fitted by the end in {len(late)} seeds: these enter as the last step."] if late else []
         made.append(
             row(

@@ -4,7 +4,7 @@ import numpy as np
 
 from analysis.coherence import plain
 from analysis.contrasts import as_ratio, geometric_mean, row, rows_or
-from analysis.phases import at_first, pooled, whole_network
+from analysis.phases import at_first, pooled, size_of, whole_network
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
 from analysis.verdict import Claim, Row
@@ -39,13 +39,20 @@ def _rows(store: Store, context: Context) -> list[Row]:
         first = at_first(rows)
         if not first:
             continue
-        m = int(rows["n"][0])
+        m = size_of(rows)
 
         def effect(values: dict[int, float], m: int = m) -> dict[int, float]:
             return {s: float(np.log(v / (SHARE * m))) for s, v in values.items() if v > 0}
 
         beside = [f"m-coherence {geometric_mean(first)} of m = {m:,} at step 0."]
-        variants = {"steps 0 to 2": effect(pooled(rows, 0, 2))}
+        variants = {
+            "steps 0 to 2": effect(pooled(rows, 0, 2)),
+            "unbiased alpha instead of m-coherence / m": effect(pooled(rows, 0, 0, of="alpha_unbiased"), 1),
+        }
         where = f"{context.label}, {label}"
-        made.append(row(where, CONTRAST, effect(first), MARGIN, as_ratio, beside=beside, variants=variants))
+        made.append(
+            row(
+                where, CONTRAST, effect(first), MARGIN, as_ratio, beside=beside, variants=variants, seeds=trials["seed"]
+            )
+        )
     return made

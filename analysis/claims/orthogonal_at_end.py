@@ -2,7 +2,19 @@
 
 from analysis.coherence import plain
 from analysis.contrasts import geometric_mean, row, rows_or, within, within_factor
-from analysis.phases import at_last, fitted_seeds, last_step, only, pooled, whole_network
+from analysis.phases import (
+    AVERAGED,
+    PUBLISHED_M,
+    at_last,
+    averaged,
+    fitted_seeds,
+    last_start,
+    last_step,
+    only,
+    pooled,
+    size_of,
+    whole_network,
+)
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
 from analysis.verdict import Claim, Row, unmeasured
@@ -40,9 +52,26 @@ def _rows(store: Store, context: Context) -> list[Row]:
             continue
         last, end = only(at_last(rows), fitted), last_step(rows)
         tenth = only(pooled(rows, 0.9 * end, end), fitted)
-        beside = [f"m-coherence {geometric_mean(last)} in the last window (m = {rows['n'][0]:,})."]
-        variants = {"last tenth of the run": within_factor(tenth, 1.0, FACTOR)}
+        beside = [f"m-coherence {geometric_mean(last)} in the last window (m = {size_of(rows):,})."]
+        variants = {
+            "last tenth of the run": within_factor(tenth, 1.0, FACTOR),
+            f"rescaled to the published m = {PUBLISHED_M:,}": within_factor(
+                only(pooled(rows, last_start(rows), end, to=PUBLISHED_M), fitted), 1.0, FACTOR
+            ),
+        }
+        if ema := only(at_last(averaged(store, trials)), fitted):
+            variants[AVERAGED] = within_factor(ema, 1.0, FACTOR)
         made.append(
-            row(where, CONTRAST, within_factor(last, 1.0, FACTOR), MARGIN, within, beside=beside, variants=variants)
+            row(
+                where,
+                CONTRAST,
+                within_factor(last, 1.0, FACTOR),
+                MARGIN,
+                within,
+                beside=beside,
+                variants=variants,
+                seeds=trials["seed"],
+                lost="since they did not fit 0.99 of their labels",
+            )
         )
     return made

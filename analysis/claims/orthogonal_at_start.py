@@ -2,7 +2,7 @@
 
 from analysis.coherence import plain
 from analysis.contrasts import geometric_mean, row, rows_or, within, within_factor
-from analysis.phases import at_first, pooled, whole_network
+from analysis.phases import PUBLISHED_M, at_first, pooled, size_of, whole_network
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
 from analysis.verdict import Claim, Row
@@ -37,11 +37,22 @@ def _rows(store: Store, context: Context) -> list[Row]:
             continue
         variants = {
             "steps 0 to 5": within_factor(pooled(rows, 0, 5), 1.0, FACTOR),
-            "rescaled to m = 100": within_factor(pooled(rows, 0, 0, to=100), 1.0, FACTOR),
+            f"rescaled to the published m = {PUBLISHED_M:,}": within_factor(
+                pooled(rows, 0, 0, to=PUBLISHED_M), 1.0, FACTOR
+            ),
         }
-        beside = [f"m-coherence {geometric_mean(first)} at step 0 (m = {rows['n'][0]:,})."]
+        beside = [f"m-coherence {geometric_mean(first)} at step 0 (m = {size_of(rows):,})."]
         where = f"{context.label}, {label}"
         made.append(
-            row(where, CONTRAST, within_factor(first, 1.0, FACTOR), MARGIN, within, beside=beside, variants=variants)
+            row(
+                where,
+                CONTRAST,
+                within_factor(first, 1.0, FACTOR),
+                MARGIN,
+                within,
+                beside=beside,
+                variants=variants,
+                seeds=trials["seed"],
+            )
         )
     return made

@@ -1,17 +1,17 @@
 """Pristine examples are learnt in fewer steps than corrupt ones of the same training set."""
 
-from dataclasses import replace
-
 import numpy as np
 import polars as pl
 
 from analysis.coherence import plain
+from analysis.contrasts import as_ratio, log_ratios, row
+from analysis.ends import step_reached
 from analysis.learning import LEVEL, evaluations, partly_corrupt
-from analysis.query import steps_to
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
-from analysis.theme import number
-from analysis.verdict import Claim, Row, judge, unmeasured
+from analysis.verdict import Claim, Row, unmeasured
+
+Steps = tuple[dict[int, float], set[int]]
 
 MARGIN = float(np.log(2.5))
 # The evaluation grid is about logarithmic, and its thinnest form (1, 2, 5, 10, ...) has a factor of 2.5 between
@@ -42,41 +42,50 @@ def evaluate(store: Store, sweep: Sweep) -> Claim:
 
 
 def _row(store: Store, context: Context, where: str) -> Row:
-    reached = steps_to(evaluations(store, context.trials), LEVEL)
-    reached = reached.join(context.trials.select("trial_id", "seed"), on="trial_id")
-    sides = [reached.filter(pl.col("split") == group) for group in ("pristine", "corrupt")]
-    joined = sides[0].join(sides[1], on="seed", suffix="_corrupt").sort("seed")
-    late = joined.filter(pl.col("reached").is_null() | (pl.col("reached") == 0))
-    if late.height:
-        seeds = ", ".join(map(str, late["seed"]))
+    evals, ids = evaluations(store, context.trials), context.trials["trial_id"].to_list()
+    (first, never), (second, censored) = _steps(evals, ids, LEVEL)
+    late = sorted(never | {seed for seed, step in first.items() if step == 0})
+    if late:
+        seeds = ", ".join(map(str, late))
         return unmeasured(where, CONTRAST, f"Pristine examples were not half learnt after step 0 in seeds {seeds}.")
-    censored = joined.filter(pl.col("reached_corrupt").is_null()).height
-    # A corrupt group that never got there took longer than the run: the last step is a bound from below.
-    joined = joined.with_columns(pl.col("reached_corrupt").fill_null(pl.col("last_step_corrupt")))
-    if (joined["reached_corrupt"] == 0).any():
+    if 0 in second.values():
         return unmeasured(where, CONTRAST, "Corrupt examples were half learnt at step 0 already: no ratio of steps.")
-    effects = {
-        row["seed"]: float(np.log(row["reached_corrupt"] / row["reached"])) for row in joined.iter_rows(named=True)
+    return row(
+        where,
+        CONTRAST,
+        log_ratios(first, second),
+        MARGIN,
+        as_ratio,
+        beside=_beside(first, second, censored),
+        variants=_variants(evals, ids),
+        lower_bound=bool(censored),
+    )
+
+
+def _steps(evals: pl.DataFrame, ids: list[str], level: float) -> tuple[Steps, Steps]:
+    """Of pristine and of corrupt examples: (seed -> step at which `level` of them are learnt, or the last step, which
+    is a bound from below; seeds of the latter)."""
+    pristine, corrupt = (step_reached(evals, ids, split, level) for split in ("pristine", "corrupt"))
+    return pristine, corrupt
+
+
+def _variants(evals: pl.DataFrame, ids: list[str]) -> dict[str, dict[int, float]]:
+    """Other levels, where both groups reach them in every seed."""
+    found = {level: _steps(evals, ids, level) for level in (0.4, 0.6, 0.75)}
+    return {
+        f"{100 * level:g} % of the labels instead of half": log_ratios(first, second)
+        for level, ((first, never), (second, censored)) in found.items()
+        if not never and not censored
     }
-    return _worded(judge(where, CONTRAST, effects, MARGIN, beside=_beside(joined, censored), lower_bound=censored > 0))
 
 
-def _beside(joined: pl.DataFrame, censored: int) -> list[str]:
-    steps = ", ".join(f"{value:,}" for value in joined["reached"])
+def _beside(first: dict[int, float], second: dict[int, float], censored: set[int]) -> list[str]:
+    steps = ", ".join(f"{first[seed]:,.0f}" for seed in sorted(first))
     texts = [f"Pristine half learnt at steps {steps}."]
     if censored:
-        last = joined["last_step_corrupt"].to_list()[0]
+        last = max(second[seed] for seed in censored)
         texts.append(
-            f"Corrupt not half learnt by step {last:,} in {censored} of {joined.height} seeds: these enter as that"
-            " step, so the ratio is a bound from below."
+            f"Corrupt not half learnt by step {last:,.0f} in {len(censored)} of {len(second)} seeds: these enter as"
+            " that step, so the ratio is a bound from below."
         )
     return texts
-
-
-def _worded(row: Row) -> Row:
-    if row.effect is None or row.low is None or row.high is None:
-        return row
-    ratio, low, high = (number(float(np.exp(value))) for value in (row.effect, row.low, row.high))
-    if row.lower_bound:
-        return replace(row, said=f"at least x {ratio} (bounds: [{low}, {high}])")
-    return replace(row, said=f"x {ratio} [{low}, {high}]")

@@ -5,7 +5,7 @@ import polars as pl
 
 from analysis.coherence import plain
 from analysis.contrasts import as_ratio, geometric_mean, row, rows_or
-from analysis.phases import last_step, peak, pooled, whole_network
+from analysis.phases import AVERAGED, PUBLISHED_M, averaged, last_step, peak, pooled, whole_network
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
 from analysis.verdict import Claim, Row
@@ -45,9 +45,19 @@ def _rows(store: Store, context: Context) -> list[Row]:
         middle, top = pooled(rows, epoch, end), peak(rows, epoch)
         first_half = pooled(rows, epoch, (epoch + end) / 2)
         beside = [f"m-coherence {geometric_mean(middle)} pooled, {geometric_mean(top)} in the highest window."]
-        variants = {"highest window": _room(top), "first half of the run": _room(first_half)}
+        variants = {
+            "highest window": _room(top),
+            "first half of the run": _room(first_half),
+            f"rescaled to the published m = {PUBLISHED_M:,}": _room(pooled(rows, epoch, end, to=PUBLISHED_M)),
+        }
+        if not (ema := averaged(store, trials)).is_empty():
+            variants[AVERAGED] = _room(pooled(ema, epoch, end))
         where = f"{context.label}, {label}"
-        made.append(row(where, CONTRAST, _room(middle), MARGIN, as_ratio, beside=beside, variants=variants))
+        made.append(
+            row(
+                where, CONTRAST, _room(middle), MARGIN, as_ratio, beside=beside, variants=variants, seeds=trials["seed"]
+            )
+        )
     return made
 
 

@@ -5,7 +5,7 @@ import polars as pl
 
 from analysis.coherence import plain
 from analysis.contrasts import as_ratio, geometric_mean, log_ratios, row, rows_or
-from analysis.phases import peak, pooled, transient, whole_network
+from analysis.phases import AVERAGED, averaged, last_step, peak, pooled, transient, whole_network
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
 from analysis.verdict import Claim, Row, unmeasured
@@ -50,6 +50,22 @@ def _rows(store: Store, context: Context) -> list[Row]:
         beside = [
             f"m-coherence {geometric_mean(early)} in the first epoch, {geometric_mean(top)} in the highest window."
         ]
-        variants = {"against step 0": log_ratios(pooled(rows, 0, 0), top)}
-        made.append(row(where, CONTRAST, log_ratios(early, top), MARGIN, as_ratio, beside=beside, variants=variants))
+        variants = {
+            "against step 0": log_ratios(pooled(rows, 0, 0), top),
+            "after the first epoch, pooled": log_ratios(early, pooled(rows, epoch, last_step(rows))),
+        }
+        if not (ema := averaged(store, trials)).is_empty():
+            variants[AVERAGED] = log_ratios(pooled(ema, transient(context), epoch), peak(ema, epoch))
+        made.append(
+            row(
+                where,
+                CONTRAST,
+                log_ratios(early, top),
+                MARGIN,
+                as_ratio,
+                beside=beside,
+                variants=variants,
+                seeds=trials["seed"],
+            )
+        )
     return made

@@ -2,6 +2,7 @@
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from analysis.coherence import plain
 from analysis.contrasts import as_ratio, row, rows_or
@@ -44,6 +45,7 @@ def _rows(store: Store, context: Context) -> list[Row]:
         if trials["noise"][0] == 1 and trials["noise_kind"][0] in RANDOM_LABELS
     ]
     made = []
+    later = 50
     for label, trials in random if real else ():
         sides = [_curves(store, own, transient(context)) for own in (real[0], trials)]
         late = [_curves(store, own, context.steps_per_epoch) for own in (real[0], trials)]
@@ -54,7 +56,13 @@ def _rows(store: Store, context: Context) -> list[Row]:
                 _difference(*sides),
                 MARGIN,
                 as_ratio,
-                variants={"after the first epoch only": _difference(*late)},
+                variants={
+                    "after the first epoch only": _difference(*late),
+                    f"from step {later} on": _difference(*(_curves(store, own, later) for own in (real[0], trials))),
+                    "nearest window at equal loss, not interpolated": _difference(*sides, nearest=True),
+                },
+                seeds=real[0]["seed"].append(trials["seed"]),
+                lost="since no training loss was passed through with both labels",
             )
         )
     return made
@@ -78,14 +86,24 @@ def _curves(store: Store, trials: pl.DataFrame, start: int) -> dict[int, tuple[l
 
 
 def _difference(
-    real: dict[int, tuple[list[float], list[float]]], random: dict[int, tuple[list[float], list[float]]]
+    real: dict[int, tuple[list[float], list[float]]],
+    random: dict[int, tuple[list[float], list[float]]],
+    *,
+    nearest: bool = False,
 ) -> dict[int, float]:
     """Seed -> mean difference of the interpolated curves over the losses that both have."""
+    read = _nearest if nearest else np.interp
     effects = {}
     for seed in sorted(real.keys() & random.keys()):
         (x, y), (other_x, other_y) = real[seed], random[seed]
         low, high = max(x[0], other_x[0]), min(x[-1], other_x[-1])
         if low < high:
             grid = np.linspace(low, high, POINTS)
-            effects[seed] = float(np.mean(np.interp(grid, x, y) - np.interp(grid, other_x, other_y)))
+            effects[seed] = float(np.mean(read(grid, x, y) - read(grid, other_x, other_y)))
     return effects
+
+
+def _nearest(grid: NDArray[np.float64], x: list[float], y: list[float]) -> NDArray[np.float64]:
+    """y of the x nearest to each point of the grid."""
+    places = np.abs(np.asarray(x)[None] - grid[:, None]).argmin(axis=1)
+    return np.asarray(y)[places]

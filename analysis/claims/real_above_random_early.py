@@ -1,16 +1,14 @@
 """Original labels are more coherent than random ones within the first epoch."""
 
-from dataclasses import replace
-
 import numpy as np
 import polars as pl
 
-from analysis.coherence import plain, probes
-from analysis.query import ratio_of_sums
+from analysis.coherence import plain, probes, sample_sizes
+from analysis.contrasts import as_ratio, geometric_mean, log_ratios, row
+from analysis.phases import AVERAGED, pooled
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
-from analysis.theme import number
-from analysis.verdict import Claim, Row, judge, unmeasured
+from analysis.verdict import Claim, Row, unmeasured
 
 MARGIN = float(np.log(2))
 # An orthogonal sample shows 1 whatever it is, so a ratio of 2 is the smallest at which a step helps at least one
@@ -23,12 +21,15 @@ TRANSIENT = 20
 RANDOM_LABELS = ("permuted-labels", "uniform-labels")
 # The statement is about labels: corrupted pixels are another question.
 
+SMALLER = 1000
+"""A sample in which a coherence that is one in thousands hardly shows: the ratio must not rest on a large m alone."""
+
 CONTRAST = "log m-coherence, original labels minus all labels random"
 
 
 def evaluate(store: Store, sweep: Sweep) -> Claim:
     """One row per model and kind of randomisation."""
-    rows = [row for context in map(plain, sweep.contexts()) for row in _rows(store, context)]
+    rows = [made for context in map(plain, sweep.contexts()) for made in _rows(store, context)]
     return Claim(
         name="real-above-random-early",
         short="original labels more coherent than random ones in the first epoch",
@@ -62,37 +63,46 @@ def _rows(store: Store, context: Context) -> list[Row]:
 def _row(store: Store, context: Context, where: str, real: pl.DataFrame, random: pl.DataFrame) -> Row:
     epoch = context.steps_per_epoch
     start = min(TRANSIENT, epoch // 5)
-    window = (pl.col("layer") == "*") & pl.col("step").is_between(start, epoch)
-    both = [probes(store, trials).filter(window) for trials in (real, random)]
-    if both[0].is_empty() or both[1].is_empty():
+    both = [_whole(store, trials) for trials in (real, random)]
+    if any(rows.filter(pl.col("step").is_between(start, epoch)).is_empty() for rows in both):
         return unmeasured(where, CONTRAST, f"No probe between steps {start} and {epoch} in one of the two arms.")
-    if len({n for rows in both for n in rows["n"].unique()}) > 1:
+    if len({size for rows in both for size in sample_sizes(rows)}) > 1:
         return unmeasured(where, CONTRAST, "The probes differ in size; m-coherence at different m does not compare.")
-    effects, levels = _per_seed(*both)
-    row = judge(where, CONTRAST, effects, MARGIN, beside=[f"Window: steps {start} to {epoch}; {levels}."])
-    if row.effect is None or row.low is None or row.high is None:
-        return row
-    ratio, low, high = (number(float(np.exp(value))) for value in (row.effect, row.low, row.high))
-    return replace(row, said=f"x {ratio} [{low}, {high}]")
+    real_level, random_level = _levels(both, start, epoch)
+    levels = f"{geometric_mean(real_level)} with original labels, {geometric_mean(random_level)} with random ones"
+    return row(
+        where,
+        CONTRAST,
+        log_ratios(random_level, real_level),
+        MARGIN,
+        as_ratio,
+        beside=[f"Window: steps {start} to {epoch}; m-coherence {levels}."],
+        variants=_variants(store, real, random, both, (start, epoch)),
+        seeds=set(real["seed"]) & set(random["seed"]),
+    )
 
 
-def _per_seed(real: pl.DataFrame, random: pl.DataFrame) -> tuple[dict[int, float], str]:
-    """Paired by seed and by step: only steps that both arms probed are summed."""
+def _variants(
+    store: Store, real: pl.DataFrame, random: pl.DataFrame, both: list[pl.DataFrame], window: tuple[int, int]
+) -> dict[str, dict[int, float]]:
+    start, epoch = window
+    starts = (0, 50) if epoch >= 100 else (0,)
+    made = {f"steps {other} to {epoch}": log_ratios(*_levels(both, other, epoch)[::-1]) for other in starts}
+    made[f"rescaled to m = {SMALLER}"] = log_ratios(*_levels(both, start, epoch, SMALLER)[::-1])
+    ema = [_whole(store, trials, "probe-ema") for trials in (real, random)]
+    if not any(rows.is_empty() for rows in ema):
+        made[AVERAGED] = log_ratios(*_levels(ema, start, epoch)[::-1])
+    return made
+
+
+def _whole(store: Store, trials: pl.DataFrame, source: str = "probe") -> pl.DataFrame:
+    return probes(store, trials, source).filter(pl.col("layer") == "*")
+
+
+def _levels(both: list[pl.DataFrame], start: int, end: int, to: int | None = None) -> list[dict[int, float]]:
+    """Seed -> m-coherence from step `start` to `end` of either side, over the steps that both probed."""
     keys = ["seed", "step"]
-    sums = [
-        ratio_of_sums(
-            own.join(other.select(keys), on=keys, how="semi").with_columns(pl.lit(0).alias("window")), ["seed"]
-        )
-        for own, other in ((real, random), (random, real))
+    return [
+        pooled(own.join(other.select(keys), on=keys, how="semi"), start, end, to=to)
+        for own, other in (both, both[::-1])
     ]
-    joined = sums[0].join(sums[1], on="seed", suffix="_random").sort("seed")
-    joined = joined.filter((pl.col("m_coherence") > 0) & (pl.col("m_coherence_random") > 0))
-    effects = {
-        row["seed"]: float(np.log(row["m_coherence"] / row["m_coherence_random"]))
-        for row in joined.iter_rows(named=True)
-    }
-    means = [
-        number(float(np.exp(np.log(joined[column].to_numpy()).mean()))) if effects else "undefined"
-        for column in ("m_coherence", "m_coherence_random")
-    ]
-    return effects, f"m-coherence {means[0]} with original labels, {means[1]} with random ones"

@@ -2,7 +2,7 @@
 
 from analysis.contrasts import as_points, differences, row, rows_or
 from analysis.ends import at_end
-from analysis.robust import pairs
+from analysis.robust import RULE, pairs
 from analysis.store import Store
 from analysis.sweeps import Sweep
 from analysis.verdict import Claim
@@ -38,6 +38,6 @@ def evaluate(store: Store, sweep: Sweep) -> Claim:
         evidence="S",
         unit="share of test examples",
         margin=MARGIN,
-        reasoning="More than 1 point of a hundred.",
+        reasoning=f"More than 1 point of a hundred; {RULE}.",
         rows=rows_or(rows, CONTRAST, "No model was trained with mean and a robust aggregator both."),
     )

@@ -1,15 +1,15 @@
 """Robust aggregation of gradients memorises fewer corrupt labels than plain averaging."""
 
-from dataclasses import replace
-
 import polars as pl
 
+from analysis.contrasts import differences, row
+from analysis.ends import at_end
 from analysis.learning import LAST, evaluations, partly_corrupt
 from analysis.query import last_mean
 from analysis.stats import interval
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
-from analysis.verdict import Claim, Row, judge, unmeasured
+from analysis.verdict import Claim, Row, unmeasured
 
 MARGIN = 0.05
 # Five points of a hundred: seeds of the share memorised scatter by one to four points, and a reader of an accuracy
@@ -22,10 +22,10 @@ REFERENCE = "mean"
 def evaluate(store: Store, sweep: Sweep) -> Claim:
     """One row per model, corruption of some but not all labels, and robust aggregator."""
     rows = [
-        row
+        made
         for context in sweep.contexts()
         for label, chosen in partly_corrupt(context)
-        for row in _rows(store, chosen, f"{context.label}, {label}")
+        for made in _rows(store, chosen, f"{context.label}, {label}")
     ]
     missing = unmeasured("all", "mean minus robust", "No model was trained with mean and a robust aggregator both.")
     return Claim(
@@ -54,13 +54,24 @@ def _rows(store: Store, context: Context, where: str) -> list[Row]:
 
 
 def _row(evals: pl.DataFrame, mean: pl.DataFrame, other: pl.DataFrame, label: str, where: str) -> Row:
-    ends = [_by_seed(last_mean(evals, evaluations=LAST), trials, "corrupt") for trials in (mean, other)]
-    effects = {seed: ends[0][seed] - ends[1][seed] for seed in sorted(ends[0].keys() & ends[1].keys())}
-    row = judge(where, f"{REFERENCE} minus {label}", effects, MARGIN, beside=_beside(evals, mean, other))
-    if row.effect is None or row.low is None or row.high is None:
-        return row
-    share = [100 * value for value in (row.effect, row.low, row.high)]
-    return replace(row, said=f"share lower by {share[0]:.1f} points [{share[1]:.1f}, {share[2]:.1f}]")
+    ids = [side["trial_id"].to_list() for side in (mean, other)]
+
+    def effect(count: int) -> dict[int, float]:
+        return differences(at_end(evals, ids[1], "corrupt", count), at_end(evals, ids[0], "corrupt", count))
+
+    return row(
+        where,
+        f"{REFERENCE} minus {label}",
+        effect(LAST),
+        MARGIN,
+        _lower,
+        beside=_beside(evals, mean, other),
+        variants={f"last {count} evaluations": effect(count) for count in (1, 5)},
+    )
+
+
+def _lower(effect: float, low: float, high: float) -> str:
+    return f"share lower by {100 * effect:.1f} points [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def _by_seed(rows: pl.DataFrame, trials: pl.DataFrame, split: str) -> dict[int, float]:

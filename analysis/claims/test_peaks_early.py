@@ -46,10 +46,19 @@ def _row(store: Store, context: Context, where: str) -> Row:
         return unmeasured(where, CONTRAST, "How many labels are corrupt is not known.")
     stopped = when_reached(evals, ids, "train", SHARE * proper, "test")
     variants = {
-        f"stopped at {share:.0%} of proper accuracy": differences(
+        f"stopped at {100 * share:g} % of proper accuracy": differences(
             end, when_reached(evals, ids, "train", share * proper, "test")
         )
         for share in (0.8, 0.95)
     }
     variants["best evaluation in hindsight"] = differences(end, at_best(evals, ids, "test"))
-    return row(where, CONTRAST, differences(end, stopped), MARGIN, as_points, variants=variants)
+    return row(
+        where,
+        CONTRAST,
+        differences(end, stopped),
+        MARGIN,
+        as_points,
+        variants=variants,
+        seeds=end,
+        lost=f"since they never predicted {SHARE} of proper accuracy",
+    )

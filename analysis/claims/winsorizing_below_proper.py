@@ -28,7 +28,7 @@ def evaluate(store: Store, sweep: Sweep) -> Claim:
         " classifier with every original label would score on the given ones.",
         source="Chatterjee (2020), Coherent Gradients, as reported in secondary notes (levels above 1 at a batch of"
         " 100); the rule itself is in the released code.",
-        evidence="C",
+        evidence="C, N",
         unit="share of training labels",
         margin=MARGIN,
         reasoning="Training accuracy must stay below proper accuracy; any excess is memorising.",

@@ -32,7 +32,7 @@ def evaluate(store: Store, sweep: Sweep) -> Claim:
         " with the winsorizing level.",
         source="Chatterjee (2020), Coherent Gradients, as reported in secondary notes; the rule is in the released"
         " code.",
-        evidence="C",
+        evidence="C, N",
         unit="share of examples",
         margin=MARGIN,
         reasoning="Every step from one level to the next must lower it: the smallest drop is judged.",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from analysis.arms import eval_lines
-from analysis.coherence import epoch_line, plain, probes, sizes_note
+from analysis.coherence import epoch_line, plain, probes, sample_sizes, sizes_note
 from analysis.curves import Line, Panel
 from analysis.drawing import footer, intervals
 from analysis.errors import Skipped
@@ -48,7 +48,7 @@ def _grid(store: Store, sweep: Sweep, context: Context, found: pl.DataFrame) -> 
             lines = tuple(one for split in arms for one in eval_lines(evals, {split: arms[split]}, split, value, epoch))
             rows[place].append(Panel(label, lines, row=words, kind=kind))
         own = found.filter(pl.col("trial_id").is_in(ids))
-        size = own["n"].max()
+        size = max(sample_sizes(own), default=None)
         marks = (("m", float(size)),) if isinstance(size, int) else ()
         whole = epoch_line(own.filter(pl.col("layer") == "*"), "whole network", ("whole", 0.0), epoch)
         rows[2].append(Panel(label, (whole,), sizes_note(own), "m-coherence (examples)", "coherence", marks))

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analysis.coherence import plain, probes, sizes_note
+from analysis.coherence import plain, probes, sample_sizes, sizes_note
 from analysis.curves import Line, Panel, line
 from analysis.drawing import footer, intervals
 from analysis.errors import Skipped
 from analysis.layers import first_middle_last
 from analysis.panels import Grid, Look, draw_grid, grid_frame
+from analysis.query import ratio_of_sums
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
 from analysis.theme import Style, noise_style, number
@@ -46,15 +47,11 @@ def _panel(context: Context, rows: pl.DataFrame, layer: str) -> Panel:
     lines = []
     for (label,), trials in context.arms("noise_label"):
         own = rows.filter(pl.col("trial_id").is_in(trials["trial_id"].to_list()) & (pl.col("q") > 0))
-        points = own.select(
-            "seed",
-            pl.col("step").alias("window"),
-            pl.col("step").cast(pl.Float64).alias("x"),
-            (pl.col("s2") / pl.col("q")).alias("y"),
-        )
+        single = ratio_of_sums(own.with_columns(pl.col("step").alias("window")), ["seed", "window"])
+        points = single.rename({"step": "x", "m_coherence": "y"})
         if not points.is_empty():
             lines.append(line(points, label, (trials["noise_kind"][0], trials["noise"][0]), log=True))
-    size = rows["n"].max()
+    size = max(sample_sizes(rows), default=None)
     marks = (("m", float(size)),) if isinstance(size, int) else ()
     what = "whole network" if layer == "*" else "last layer"
     return Panel(context.label, tuple(lines), sizes_note(rows), f"m-coherence\n{what}", "coherence", marks)

@@ -138,8 +138,13 @@ def tuned(e: Effect) -> World:
     return World(accuracy)
 
 
-def shares(e: Effect) -> World:
-    return World(share=lambda one, *_: (0.5 + e(one.seed), 0.4, 0.5))
+def shares_of(group: str) -> Callable[[Effect], World]:
+    """f of `group` is beyond its band of 0.4 to 0.5 by the effect; both groups add up to 1."""
+
+    def world(e: Effect) -> World:
+        return World(share=lambda one, _, of: (0.5 + (1 if of == group else -1) * e(one.seed), 0.4, 0.5))
+
+    return world
 
 
 EASY_HARD = over_seeds(*each("difficulty", [{"side": "easy"}, {"side": "hard"}]))
@@ -159,8 +164,8 @@ ROLLING = over_seeds(*each("aggregator", ["rolling-mean-of-3", "rolling-median-o
 CASES: dict[str, Case] = {
     "more-noise-slower": Case(over_seeds({}, HALF), slower, np.log(8), np.log(0.4)),
     "test-peaks-early": Case(over_seeds(HALF), peaked, 0.1, -0.1, 0.3),
-    "pristine-drive-early": Case(over_seeds(HALF), shares, 0.2, -0.2),
-    "corrupt-drive-late": Case(over_seeds(HALF), shares, 0.2, -0.2),
+    "pristine-drive-early": Case(over_seeds(HALF), shares_of("pristine"), 0.2, -0.2),
+    "corrupt-drive-late": Case(over_seeds(HALF), shares_of("corrupt"), 0.2, -0.2),
     "winsorizing-below-proper": Case(
         over_seeds(*each("aggregator", WINSORIZED[1:], **HALF)), by_aggregator("train", 0.55, -1.0), 0.1, -0.1, 0.3
     ),
