@@ -5,7 +5,9 @@ python -m benchmarks.papers [--store results] [--sweep papers.laptop]
 
 import argparse
 from collections import Counter
+from math import exp
 from pathlib import Path
+from typing import Any
 
 import yaml
 from jinja2 import StrictUndefined, Template
@@ -16,6 +18,7 @@ from analysis.gallery import Drawn, NotDrawn, draw_all
 from analysis.report import cost
 from analysis.store import Store
 from analysis.sweeps import Sweep, open_sweep
+from analysis.theme import number
 from analysis.verdict import Claim, Row
 from orchestrator.load import builtin_sweeps, load_sweep
 
@@ -70,7 +73,8 @@ def _question(name: str) -> str:
 def _figure(result: Drawn | NotDrawn) -> str:
     entry = FIGURES[result.name]
     if isinstance(result, NotDrawn):
-        return f"| `{result.name}` | {entry.papers} | {entry.summary} | {', '.join(entry.needs)} | not drawn: {result.why} |"
+        needs = ", ".join(entry.needs)
+        return f"| `{result.name}` | {entry.papers} | {entry.summary} | {needs} | not drawn: {result.why} |"
     return f"| `{result.name}` | {entry.papers} | {entry.summary} | {result.made} | drawn |"
 
 
@@ -99,7 +103,35 @@ def _rows(claim: Claim) -> list[str]:
 def _row(row: Row) -> str:
     turned = [f"{other.choice}: {other.verdict}" for other in row.sensitivity if other.verdict != row.verdict]
     said = row.said or row.why
-    return f"| {row.label} | {row.verdict} | {said} | {row.n or ''} | {'; '.join(turned) or ('same' if row.sensitivity else '')} |"
+    otherwise = "; ".join(turned) or ("same" if row.sensitivity else "")
+    return f"| {row.label} | {row.verdict} | {said} | {row.n or ''} | {otherwise} |"
+
+
+def contradiction_page(drawn: Drawn, reading: str) -> str:
+    """docs/contradiction.md, from the figure's own data."""
+    effects = drawn.frame.drop_nulls("factor").to_dicts()
+    cells = drawn.frame.drop_nulls("cell")
+    template = (Path(__file__).parent / "contradiction.md.j2").read_text(encoding="utf-8")
+    ranges = [
+        f"With {labels} labels, readings run from {number(own['m_coherence'].min())} to"
+        f" {number(own['m_coherence'].max())} by setting alone."
+        for labels in ("real", "random")
+        if (own := cells.filter(cells["labels"] == labels)).height
+    ]
+    return Template(template, undefined=StrictUndefined).render(
+        seeds=min(effect["seeds"] for effect in effects),
+        effects="\n".join(map(_effect, effects)),
+        ranges=" ".join(ranges),
+        reading=reading,
+    )
+
+
+def _effect(row: dict[str, Any]) -> str:
+    middle, low, high = (number(exp(row[key])) for key in ("log_ratio", "low", "high"))
+    return (
+        f"| {row['factor']}, {row['second']} over {row['first']} | {row['labels']} | {middle} [{low}, {high}]"
+        f" | {row['pairs']} |"
+    )
 
 
 def main() -> None:
@@ -114,6 +146,10 @@ def main() -> None:
     for result in results:
         if isinstance(result, Drawn) and result.name in PICTURES:
             (ROOT / "docs" / "images" / f"{result.name}.png").write_bytes(result.png)
+    explained = next((one for one in results if isinstance(one, Drawn) and one.name == "what-explains"), None)
+    if explained is not None:
+        reading = yaml.safe_load(NOTES.read_text(encoding="utf-8"))["contradiction"]
+        (ROOT / "docs" / "contradiction.md").write_text(contradiction_page(explained, reading), encoding="utf-8")
     (ROOT / "docs" / "papers.md").write_text(page(store, sweep, results), encoding="utf-8")
 
 
