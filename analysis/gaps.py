@@ -31,9 +31,11 @@ class Gap:
 def gaps(store: Path, planner: Planner, scale: str | None) -> list[Gap]:
     """One per figure, in order; a store that does not exist has nothing."""
     done = set(Store(store).trials["trial_id"]) if (store / STORE_FILE).exists() else set()
-    wanted = {name: planner(entry.needs, scale, store) for name, entry in FIGURES.items()}
+    needed = dict.fromkeys(sweep for entry in FIGURES.values() for sweep in entry.needs)
+    known = {sweep: planner((sweep,), scale, store) for sweep in needed}
     found = []
-    for name, sweeps in wanted.items():
+    for name, entry in FIGURES.items():
+        sweeps = {stored: ids for sweep in entry.needs for stored, ids in known[sweep].items()}
         planned = {identity for ids in sweeps.values() for identity in ids}
         missing = {sweep: len(set(ids) - done) for sweep, ids in sweeps.items()}
         lacking = {sweep: count for sweep, count in missing.items() if count}
