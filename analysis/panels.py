@@ -65,7 +65,9 @@ def draw_grid(figure: "Figure", data: Grid, title: str, style: StyleOf, look: Lo
             alike = [each for each in panels if each.kind == panel.kind]
             _draw(axes, panel, alike, style, look)
             _x_axis(axes, panel, data.panels, look, label=number == len(data.rows) - 1)
-            axes.set_title(panel.title + (f" ({panel.note})" if panel.note else ""))
+            note = f" ({panel.note})" if panel.note else ""
+            long = len(panel.title + note) > 9.5 * look.width
+            axes.set_title(panel.title + (note.replace(" (", "\n(", 1) if long else note))
             here = {"row": column == 0, "every": True, "first": column == 0 and number == 0, "none": False}[look.legend]
             if here and panel.lines:
                 axes.legend(loc="best")
