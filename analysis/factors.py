@@ -1,6 +1,7 @@
 """What m-coherence one reads, and by how much each choice of training and measuring changes it."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -93,8 +94,13 @@ FIELDS = ("labels", "mode", "k", "batch", "lr", "weights", "m", "model")
 
 
 def contrasts(found: list[dict[str, Any]]) -> list[Contrast]:
-    """Every factor that takes two values or more, between its extremes; k only between groups in training mode."""
-    made = [Contrast("batch normalisation", "mode", "training", "evaluation")]
+    """Every factor that takes two values or more, between its extremes; k only between groups in training mode.
+
+    The mode of batch normalisation changes k, one example against a group: of several group sizes the commonest stands.
+    """
+    sizes = Counter(one["k"] for one in found if one["k"] > 1)
+    usual = {1, *(k for k, _ in sizes.most_common(1))}
+    made = [Contrast("batch normalisation", "mode", "training", "evaluation", lambda one: one["k"] in usual)]
     made.append(Contrast("weights", "weights", "averaged", "raw"))
     for factor, field in (("learning rate", "lr"), ("batch size", "batch"), ("sample size m", "m")):
         values = sorted({one[field] for one in found})
@@ -102,7 +108,7 @@ def contrasts(found: list[dict[str, Any]]) -> list[Contrast]:
             made.append(Contrast(factor, field, values[0], values[-1]))
             if field == "m":
                 made.append(Contrast("sample size m, rescaled", field, values[0], values[-1], rescaled=True))
-    groups = sorted({one["k"] for one in found if one["k"] > 1})
+    groups = sorted(sizes)
     if len(groups) > 1:
         made.append(Contrast("group size k", "k", groups[0], groups[-1], lambda one: one["k"] > 1))
     return made
@@ -111,19 +117,15 @@ def contrasts(found: list[dict[str, Any]]) -> list[Contrast]:
 def effect(found: list[dict[str, Any]], contrast: Contrast, labels: str) -> Effect | None:
     """Matched pairs; within a seed their mean, over seeds the mean and its interval. None without pairs.
 
-    The mode of batch normalisation changes k (one example against k), which is then no matching field.
+    Everything but the contrast's field is matched, m too; for the mode of batch normalisation all but k.
     """
-    free = {
-        contrast.field,
-        *(("k", "m") if contrast.field == "mode" else ()),
-        *(("m",) if contrast.field == "k" else ()),
-    }
+    free = {contrast.field, *(("k",) if contrast.field == "mode" else ())}
     match = [field for field in (*FIELDS, "seed") if field not in free]
     sides: list[dict[Cell, dict[str, Any]]] = [{}, {}]
     for one in found:
         if one["labels"] == labels and contrast.where(one) and one[contrast.field] in (contrast.first, contrast.second):
             cell = tuple((field, one[field]) for field in match)
-            sides[one[contrast.field] == contrast.second].setdefault(cell, one)
+            sides[one[contrast.field] == contrast.second][cell] = one
     by_seed: dict[int, list[float]] = {}
     for cell in sides[0].keys() & sides[1].keys():
         value = _log_ratio(sides[0][cell], sides[1][cell], rescaled=contrast.rescaled)

@@ -56,13 +56,28 @@ NORM = {
     "model": {"name": "cnn16", "norm": "batch"},
     "measure": {"online": None, "probe": {"examples": 1000, "at": ["raw", "ema"]}},
 }
+FEW = NORM["measure"] | {"probe": {"examples": 200, "at": ["raw", "ema"]}}
 MODES = over_seeds(
+    *(
+        NORM | {"estimator": {"name": "grouped", "k": 5}, "optimizer": {"name": "sgd", "lr": 0.03}, **labels}
+        for labels in ({}, RANDOM)
+    ),
+    *(
+        NORM
+        | {
+            "estimator": {"name": "grouped", "k": 10},
+            "optimizer": {"name": "sgd", "lr": 0.03},
+            "measure": FEW,
+            **labels,
+        }
+        for labels in ({}, RANDOM)
+    ),
     *(
         NORM | {"estimator": estimator, "optimizer": {"name": "sgd", "lr": lr}, **labels}
         for estimator in ({"name": "grouped", "k": 10}, "eval-mode")
         for lr in (0.03, 0.3)
         for labels in ({}, RANDOM)
-    )
+    ),
 )
 
 
@@ -108,8 +123,11 @@ OTHERWISE_TESTED = {"linear-example", "related-metrics"}
 
 
 def _reading(one: TrialSpec, source: str) -> float:
-    """Evaluation mode x 8, averaged weights / 2, large rate x 3, original labels x 5."""
-    value = 2.0 * (8 if one.estimator.name == "eval-mode" else 1) * (0.5 if source == "probe-ema" else 1)
+    """Evaluation mode x 8, averaged weights / 2, large rate x 3, original labels x 5, k = 5 x 1.5, m = 200 / 4."""
+    value = (
+        2.0 * (1.5 if getattr(one.estimator, "k", 1) == 5 else 1) * (0.25 if one.measure.probe.examples == 200 else 1)
+    )
+    value *= (8 if one.estimator.name == "eval-mode" else 1) * (0.5 if source == "probe-ema" else 1)
     return value * (3 if one.optimizer.lr == 0.3 else 1) * (5 if one.corruption.name == "none" else 1)
 
 
@@ -202,9 +220,12 @@ def test_what_explains_finds_the_factors_that_were_put_in(tmp_path: Path) -> Non
         assert np.exp(found["weights", labels].center) == pytest.approx(2, rel=0.02)
         assert np.exp(found["learning rate", labels].center) == pytest.approx(3, rel=0.02)
         assert len(found["batch normalisation", labels].pairs) == 3 * 2 * 2
+        assert np.exp(found["group size k", labels].center) == pytest.approx(1 / 1.5, rel=0.02)
+        assert np.exp(found["sample size m", labels].center) == pytest.approx(4, rel=0.02)
+        assert len(found["group size k", labels].pairs) == len(found["sample size m", labels].pairs) == 3 * 2
     assert [one.factor for one in data.effects][:2] == ["batch normalisation"] * 2
     frame: pl.DataFrame = module.frame(data)
-    assert frame.filter(pl.col("cell").is_not_null()).height == 3 * 2 * 2 * 2 * 2
+    assert frame.filter(pl.col("cell").is_not_null()).height == 3 * (2 * 2 * 2 * 2 + 2 * 2 * 2)
 
 
 def test_settings_are_varied_one_at_a_time(tmp_path: Path) -> None:
