@@ -6,43 +6,44 @@ read is named in `damaged`, and everything else is read.
 """
 
 import json
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from analysis.errors import UserError
+from analysis.memory import Memory
+from analysis.parts import Parts, first_line
 from trainables.records import SCHEMA_VERSION, SCHEMAS, STORE_FILE
 
-_PART = re.compile(r"part-\d+\.parquet")
-_REVISION = re.compile(r"\d+\.parquet")
-_TRIAL_ID = re.compile(r"[0-9a-f]{12}")
 COUNTED = ("steps", "layers", "evals", "examples", "instruments")
 """Tables whose number of rows `trials` declares."""
 
 
 class Store:
-    """Read access to the tables under `path`; raises UserError where there is no store this version can read."""
+    """Read access to the tables under `path`; raises UserError where there is no store this version can read.
+
+    Every folder is listed, and every file checked, once, when it is first needed: make a new Store to see what a run
+    has written since. Rows are read once and kept within a budget of memory.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self.schema_version = _schema_version(self.path)
-        self._damaged: dict[Path, str] = {}
-        self._checked: dict[Path, int] = {}
+        self._parts = Parts(self.path)
+        self._memory = Memory()
 
     @property
     def damaged(self) -> dict[Path, str]:
         """Files that could not be read, and why; grows as tables are touched."""
-        return dict(sorted(self._damaged.items()))
+        return dict(sorted(self._parts.damaged.items()))
 
     def scan(self, table: str, trial_ids: Collection[str] | None = None) -> pl.LazyFrame:
         """Every readable row of a table, unfinished trials included; an absent table is empty."""
         schema = SCHEMAS[table]
-        paths = [path for path in self._files(table, trial_ids) if self._readable(path, schema)]
+        paths = self._parts.readable(table, trial_ids)
         if not paths:
             return _empty(schema)
         frame = pl.scan_parquet(paths, glob=False, hive_partitioning=False)
@@ -74,19 +75,18 @@ class Store:
         folders = self.path / "sweeps"
         if not folders.is_dir():
             return []
-        return sorted(p.name for p in folders.iterdir() if p.is_dir() and any(_revisions(p)))
+        return sorted(p.name for p in folders.iterdir() if self._parts.revisions(p.name))
 
     def revision(self, name: str, number: int | None = None) -> pl.DataFrame:
         """Rows of the newest readable revision of a sweep, or of one by number, in order."""
-        paths = sorted(_revisions(self.path / "sweeps" / name), key=lambda p: int(p.stem), reverse=True)
-        for path in paths:
+        for path in self._parts.revisions(name):
             if number is not None and int(path.stem) != number:
                 continue
-            if self._readable(path, SCHEMAS["sweeps"]):
+            if self._parts.fits(path, SCHEMAS["sweeps"]):
                 rows = pl.read_parquet(path, glob=False).sort("position")
                 if rows.height:
                     return rows
-                self._damaged[path] = "no trials in it"
+                self._parts.mark(path, "no trials in it")
         raise UserError(f"sweep {name!r} in {self.path}: no revision can be read; run `coherence run {name}` again.")
 
     def check(self, trial_ids: Collection[str]) -> dict[Path, str]:
@@ -98,78 +98,34 @@ class Store:
             for row in joined.filter(pl.col("found") != pl.col(f"rows_{table}")).iter_rows(named=True):
                 folder = self.path / table / row["trial_id"]
                 why = f"{row['found']} of {row[f'rows_{table}']} rows can be read"
-                if not any(path.is_relative_to(folder) for path in self._damaged):
-                    self._damaged[folder] = why
+                if not any(path.is_relative_to(folder) for path in self._parts.damaged):
+                    self._parts.mark(folder, why)
         return self.damaged
 
     def _collect(self, table: str, trial_ids: set[str] | None, columns: Sequence[str] | None) -> pl.DataFrame:
         selected = SCHEMAS[table].names if columns is None else list(columns)
+        wanted = None if trial_ids is None else frozenset(trial_ids)
+        known = self._memory.recall(table, wanted, selected)
+        if known is not None:
+            return known
+        rows = self._read(table, trial_ids, selected if "trial_id" in selected else ["trial_id", *selected])
+        self._memory.keep(table, wanted, rows)
+        return rows.select(selected)
+
+    def _read(self, table: str, trial_ids: set[str] | None, columns: Sequence[str]) -> pl.DataFrame:
         try:
-            return self.scan(table, trial_ids).select(selected).collect()
+            return self.scan(table, trial_ids).select(columns).collect()
         except (pl.exceptions.PolarsError, OSError):
             # A footer can be whole while a page is not: find the part by reading each, then read the rest.
-            if not self._read_each(table, trial_ids):
+            if not self._parts.look_again(table, trial_ids):
                 raise
-            return self.scan(table, trial_ids).select(selected).collect()
-
-    def _files(self, table: str, trial_ids: Collection[str] | None) -> Iterator[Path]:
-        folder = self.path / table
-        if not folder.is_dir():
-            return
-        for trial in sorted(folder.iterdir()):
-            other = trial_ids is not None and _TRIAL_ID.fullmatch(trial.name) and trial.name not in trial_ids
-            if trial.is_dir() and not other:
-                yield from sorted(p for p in trial.iterdir() if _PART.fullmatch(p.name))
-
-    def _readable(self, path: Path, schema: pa.Schema) -> bool:
-        """Check a footer once per size of the file."""
-        try:
-            size = path.stat().st_size
-            if self._checked.get(path) == size:
-                return path not in self._damaged
-            found = pq.read_schema(path)
-        except FileNotFoundError:
-            return False
-        except (pa.ArrowException, OSError) as error:
-            self._damaged[path] = _first_line(error)
-            return False
-        self._checked[path] = size
-        differing = sorted({name for name, _ in set(_columns(found)) ^ set(_columns(schema))})
-        if _columns(found) != _columns(schema):
-            self._damaged[path] = f"columns differ from the declared ones: {differing or 'another order'}"
-        return path not in self._damaged
-
-    def _read_each(self, table: str, trial_ids: set[str] | None) -> bool:
-        """Mark parts that cannot be decoded; whether any was found."""
-        before = len(self._damaged)
-        for path in self._files(table, trial_ids):
-            if self._readable(path, SCHEMAS[table]):
-                try:
-                    pl.read_parquet(path, glob=False, hive_partitioning=False)
-                except (pl.exceptions.PolarsError, OSError) as error:
-                    self._damaged[path] = _first_line(error)
-        return len(self._damaged) > before
-
-
-def _columns(schema: pa.Schema) -> list[tuple[str, str]]:
-    """Names and types; the ways of storing a string (polars writes large ones) count as one."""
-    kinds = [str(kind).removeprefix("large_").removesuffix("_view") for kind in schema.types]
-    return list(zip(schema.names, kinds, strict=True))
-
-
-def _revisions(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
-        yield from (p for p in folder.iterdir() if _REVISION.fullmatch(p.name))
+            return self.scan(table, trial_ids).select(columns).collect()
 
 
 def _empty(schema: pa.Schema) -> pl.LazyFrame:
     frame = pl.from_arrow(schema.empty_table())
     assert isinstance(frame, pl.DataFrame)
     return frame.lazy()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _schema_version(path: Path) -> int:
@@ -179,9 +135,7 @@ def _schema_version(path: Path) -> int:
     try:
         version = json.loads(marker.read_text())["schema_version"]
     except (ValueError, KeyError, TypeError, OSError) as error:
-        raise UserError(
-            f"{marker} cannot be read ({_first_line(error)}); expected JSON with schema_version."
-        ) from error
+        raise UserError(f"{marker} cannot be read ({first_line(error)}); expected JSON with schema_version.") from error
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise UserError(f"{marker} has schema_version {version!r}; expected a whole number from 1 to {SCHEMA_VERSION}.")
     if version > SCHEMA_VERSION:
