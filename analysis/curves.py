@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -47,8 +48,9 @@ class Panel:
 
 
 def line(frame: pl.DataFrame, key: str, style: tuple[str, float], *, log: bool, log_x: bool = False) -> Line:
-    """Columns seed, window, x, y -> a line; seeds are aligned on `window`, and summarised there.
+    """A line of a quantity over seeds, which are aligned on `window` and summarised there.
 
+    Needs: seed, window, x, y (one row per seed and window; null y is undefined).
     The x of the centre is the mean over seeds (geometric with log_x).
     """
     seeds = sorted(frame["seed"].unique().to_list())
@@ -72,19 +74,21 @@ def line(frame: pl.DataFrame, key: str, style: tuple[str, float], *, log: bool, 
 def _matrix(frame: pl.DataFrame, column: str, seeds: list[int], windows: list[int]) -> Array:
     rows, columns = ({value: i for i, value in enumerate(values)} for values in (seeds, windows))
     matrix = np.full((len(seeds), len(windows)), np.nan)
-    for seed, window, value in frame.select("seed", "window", column).iter_rows():
-        matrix[rows[seed], columns[window]] = np.nan if value is None else value
+    places = [rows[seed] for seed in frame["seed"]], [columns[window] for window in frame["window"]]
+    matrix[places] = frame[column].cast(pl.Float64).fill_null(np.nan).to_numpy()
     return matrix
 
 
 def numbers(values: Iterable[float]) -> Numbers:
     """Floats with None for what is undefined."""
-    return tuple(float(value) if np.isfinite(value) else None for value in values)
+    found = np.fromiter(values, dtype=np.float64)
+    known = np.isfinite(found).tolist()
+    return tuple(value if ok else None for value, ok in zip(found.tolist(), known, strict=True))
 
 
 def array(values: Numbers) -> Array:
     """Floats with NaN for None."""
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    return np.array(values, dtype=np.float64)
 
 
 TIDY = {
@@ -103,20 +107,36 @@ TIDY = {
 
 
 def tidy(panels: Iterable[Panel]) -> pl.DataFrame:
-    """Panels as one row per point; `seed` is null on the summary over seeds, which carries low and high."""
-    rows: list[tuple[object, ...]] = []
-    for panel in panels:
-        for one in panel.lines:
-            head, count = (panel.title, panel.row, one.key), len(one.seeds)
-            rows += [
-                (*head, None, i, *point, one.kind, count)
-                for i, point in enumerate(zip(one.x, one.center, one.low, one.high, strict=True))
-            ]
-            for seed, xs, ys in zip(one.seeds[: len(one.seed_x)], one.seed_x, one.seed_y, strict=True):
-                rows += [
-                    (*head, seed, i, x, y, None, None, None, count) for i, (x, y) in enumerate(zip(xs, ys, strict=True))
-                ]
-    return pl.DataFrame(rows, schema=TIDY, orient="row")
+    """Panels as one row per point, with the columns of TIDY: what `<figure>.parquet` and `.csv` hold.
+
+    `seed` is null on the summary over seeds, which carries low, high and interval (line, range, t or bootstrap).
+    """
+    parts = [_rows(panel, one) for panel in panels for one in panel.lines]
+    return pl.concat(parts) if parts else pl.DataFrame(schema=TIDY)
+
+
+def _rows(panel: Panel, one: Line) -> pl.DataFrame:
+    """The summary, then seed by seed."""
+    points = len(one.x)
+    drawn = zip(one.seeds[: len(one.seed_x)], one.seed_x, one.seed_y, strict=True)
+    blocks: list[tuple[Any, ...]] = [(None, one.x, one.center, one.low, one.high, one.kind)]
+    blocks += [(seed, xs, ys, (None,) * points, (None,) * points, None) for seed, xs, ys in drawn]
+    columns = {
+        "seed": [seed for seed, *_ in blocks for _ in range(points)],
+        "point": [*range(points)] * len(blocks),
+        **{
+            name: [value for block in blocks for value in block[i]]
+            for i, name in enumerate(("x", "y", "low", "high"), 1)
+        },
+        "interval": [block[5] for block in blocks for _ in range(points)],
+    }
+    head = {"panel": panel.title, "row": panel.row, "condition": one.key}
+    rows = pl.DataFrame(columns, schema={name: TIDY[name] for name in columns})
+    return rows.select(
+        *(pl.lit(value, pl.String).alias(name) for name, value in head.items()),
+        *columns,
+        pl.lit(len(one.seeds), pl.Int64).alias("seeds"),
+    )
 
 
 def at_most(one: Line, x: float) -> list[tuple[float, float]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -27,21 +28,25 @@ SPEC_SCHEMA = {
 
 
 def with_spec(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add what the canonical JSON in `spec` says, as columns.
+    """Add what the canonical JSON in `spec` says, as the columns of SPEC_SCHEMA.
+
+    Needs: spec (of `trials` or `sweeps`).
 
     context: JSON of everything but corruption, aggregator, seed and the schedules of measuring: trials of one
     context differ only in what the figures compare (where that is not enough to tell two trials of one seed apart,
     the schedules join in). noise: share of examples selected for corruption.
     """
-    specs = [json.loads(text) for text in frame["spec"]]
-    rows = [_described(spec, measure=False) for spec in specs]
+    rows = [_described(text, measure=False) for text in frame["spec"]]
     cells = {(row["context"], row["noise_label"], row["aggregator_label"], row["spec_seed"]) for row in rows}
     if len(cells) < len(rows):
-        rows = [_described(spec, measure=True) for spec in specs]
+        rows = [_described(text, measure=True) for text in frame["spec"]]
     return frame.hstack(pl.DataFrame(rows, schema=SPEC_SCHEMA))
 
 
-def _described(spec: Mapping[str, Any], *, measure: bool) -> dict[str, Any]:
+@lru_cache(maxsize=20_000)
+def _described(text: str, *, measure: bool) -> Mapping[str, Any]:
+    """Of the canonical JSON of one spec; kept, since every figure of a collection looks at its specs anew."""
+    spec = json.loads(text)
     corruption = _choice(spec.get("corruption", "none"))
     aggregator = _choice(spec.get("aggregator", "mean"))
     model = _choice(spec["model"])
@@ -90,7 +95,10 @@ def noise_label(corruption: Mapping[str, Any]) -> str:
 
 
 def log_window(per_decade: int = WINDOWS_PER_DECADE, *, alone: bool = True) -> pl.Expr:
-    """Window of a step: steps below 10 alone (or all in one), then `per_decade` windows of equal ratio a decade."""
+    """Window of a step: steps below 10 alone (or all in one), then `per_decade` windows of equal ratio a decade.
+
+    Needs: step. Gives the column `window`, a whole number that grows with the step.
+    """
     step = pl.col("step")
     # The small offset keeps exact powers of ten in the window that they open.
     grid = ((step.clip(lower_bound=1).log10() - 1) * per_decade + 1e-9).floor().cast(pl.Int64) + 10
@@ -105,6 +113,7 @@ def ratio_of_sums(frame: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
     m_coherence and alpha_unbiased = (m_coherence - 1) / (n - 1). Where the rows have k, n of theirs counts units of k
     examples; alpha_W of units is inverted to alpha = alpha_W / (k - (k - 1) alpha_W), n is multiplied by k, and
     m_coherence is 1 + (n - 1) alpha.
+    Needs: the columns of `by`, step, n, q, s2 and, where there are units, k; of one source, estimator and group.
     """
     k = pl.col("k").fill_null(1) if "k" in frame.columns else pl.lit(1, pl.Int64)
     defined = frame.filter((pl.col("q") > 0) & (pl.col("n") > 0)).with_columns(k.alias("k"))
@@ -133,12 +142,18 @@ def ratio_of_sums(frame: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
 
 
 def rescaled(size: int) -> pl.Expr:
-    """m-coherence that the same alpha_unbiased would show in a sample of `size`: 1 + (size - 1) alpha_unbiased."""
+    """m-coherence that the same alpha_unbiased would show in a sample of `size`: 1 + (size - 1) alpha_unbiased.
+
+    Needs: alpha_unbiased.
+    """
     return 1 + (size - 1) * pl.col("alpha_unbiased")
 
 
 def last_mean(evals: pl.DataFrame, value: str = "accuracy", evaluations: int = 3) -> pl.DataFrame:
-    """Mean of the last `evaluations` evaluations of each trial and split."""
+    """Mean of the last `evaluations` evaluations of each trial and split.
+
+    Needs: trial_id, split, step and the column `value` (of `evals`). Gives trial_id, split, `value`.
+    """
     defined = evals.drop_nulls(value).sort("trial_id", "split", "step")
     return defined.group_by("trial_id", "split", maintain_order=True).agg(pl.col(value).tail(evaluations).mean())
 
@@ -146,6 +161,7 @@ def last_mean(evals: pl.DataFrame, value: str = "accuracy", evaluations: int = 3
 def steps_to(evals: pl.DataFrame, level: float = 0.5) -> pl.DataFrame:
     """First evaluated step with accuracy >= level, per trial and split; null where it was never reached.
 
+    Needs: trial_id, split, step, accuracy (of `evals`). Gives trial_id, split, reached, last_step.
     last_step: of the trial's evaluations; what is null was not reached by then.
     """
     reached = pl.col("step").filter(pl.col("accuracy") >= level).min().alias("reached")
