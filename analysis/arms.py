@@ -35,12 +35,13 @@ def by_aggregator(trials: pl.DataFrame, suffix: str = "") -> dict[str, tuple[lis
 def eval_lines(
     evals: pl.DataFrame, arms: Arms, split: str, value: str = "accuracy", epoch: int = 1
 ) -> tuple[Line, ...]:
-    """One line per arm that has evaluations of this split; x in steps, or in epochs of `epoch` steps."""
+    """One line per arm that has evaluations of this split; x in steps, or in epochs of `epoch` steps; losses are
+    summarised over seeds on the log scale."""
     lines = []
     for name, (ids, style) in arms.items():
         own = evals.filter(pl.col("trial_id").is_in(ids) & (pl.col("split") == split)).drop_nulls(value)
         if not own.is_empty():
-            lines.append(eval_line(own, value, name, style, epoch=epoch))
+            lines.append(eval_line(own, value, name, style, epoch=epoch, log=value == "loss"))
     return tuple(lines)
 
 

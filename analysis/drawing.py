@@ -1,5 +1,6 @@
 """Shared strokes of the figures: lines with bands, step axes, footers."""
 
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,11 @@ THIN_LINES = 12
 """Seeds that are drawn one by one; of more, the band says all."""
 
 
-def draw_line(axes: "Axes", one: Line, style: Style, *, strength: float = 1.0) -> None:
+def draw_line(axes: "Axes", one: Line, style: Style, *, strength: float = 1.0, banded: bool = True) -> None:
     """Seeds thin, centre thick with markers, interval as a band; `strength` below 1 fades seeds and band."""
     _draw_seeds(axes, one, style.color, 0.35 * strength)
     x, low, high = array(one.x), array(one.low), array(one.high)
-    if one.kind != "line":
+    if banded and one.kind != "line":
         axes.fill_between(x, low, high, color=style.color, alpha=0.16 * strength, linewidth=0)
     axes.plot(
         x,
@@ -62,15 +63,16 @@ def step_axis(axes: "Axes", last: float, label: bool = True) -> None:
         axes.set_xlabel("step (updates made)")
 
 
-def log_axis(axes: "Axes", panels: Iterable[Panel]) -> None:
-    """Logarithmic y axis with plain numbers that spans every seed of the panels; wider bands run out of the frame."""
+def log_axis(axes: "Axes", panels: Iterable[Panel], reach: float = 1.0) -> None:
+    """Logarithmic y axis with plain numbers that spans every seed of the panels, and `reach`; wider bands run out of
+    the frame."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     axes.set_yscale("log")
     values = [
         y for panel in panels for one in panel.lines for row in one.seed_y for y in row if y is not None and y > 0
     ]
-    low, high = min([*values, 1.0]) / 1.8, max([*values, 1.0]) * 1.8
+    low, high = min([*values, 1.0]) / 1.8, max([*values, reach, 1.0]) * 1.8
     axes.set_ylim(low, high)
     subs = (1.0,) if high / low > 50 else (1.0, 2.0, 5.0)
     axes.yaxis.set_major_locator(LogLocator(base=10, subs=subs))
@@ -87,6 +89,11 @@ def share_axis(axes: "Axes", chance: float | None, *, above: bool = False) -> No
         words = f"guessing ({chance:g})"
         x, y, side = (0.2, chance + 0.01, "bottom") if above else (0.005, chance - 0.015, "top")
         axes.text(x, y, words, transform=place, va=side, fontsize=7, color=GREY)
+
+
+def wrapped(title: str, width: float) -> str:
+    """A title broken to the width of its panel in inches."""
+    return "\n".join(textwrap.wrap(title, int(width * 9.5)))
 
 
 def orthogonal_limit(axes: "Axes") -> None:
@@ -128,8 +135,6 @@ def footer(sweep: Sweep, intervals_drawn: str, contexts: int, *more: str) -> str
 
 def finish(figure: "Figure", title: str, foot: str) -> None:
     """Title above, footer below, both wrapped to the width of the figure."""
-    import textwrap
-
     width = int(figure.get_figwidth() * 15)
     if title:
         title = "\n".join(textwrap.wrap(title, int(figure.get_figwidth() * 9)))

@@ -126,13 +126,16 @@ def proper_accuracy(trials: pl.DataFrame) -> float | None:
     return float((1 - known["corrupt_examples"] / known["train_examples"]).mean())  # type: ignore[arg-type]
 
 
-def eval_line(rows: pl.DataFrame, value: str, key: str, style: tuple[str, float], *, epoch: int = 1) -> Line:
-    """A column of `evals` against step (or epoch, of `epoch` steps), plain mean over seeds. rows: of one split."""
+def eval_line(
+    rows: pl.DataFrame, value: str, key: str, style: tuple[str, float], *, epoch: int = 1, log: bool = False
+) -> Line:
+    """A column of `evals` against step (or epoch, of `epoch` steps), over seeds plainly or on the log scale. rows: of
+    one split."""
     defined = rows.drop_nulls(value)
     aligned = defined.select(
         "seed", pl.col("step").alias("window"), (pl.col("step") / epoch).alias("x"), pl.col(value).alias("y")
     )
-    return line(aligned, key, style, log=False)
+    return line(aligned, key, style, log=log)
 
 
 def overfit_rows(evals: pl.DataFrame, fraction: float, classes: int) -> pl.DataFrame:

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from analysis.curves import Line, Panel, tidy
-from analysis.drawing import draw_line, finish, last_x, log_axis, orthogonal_limit, share_axis, step_axis
+from analysis.drawing import draw_line, finish, last_x, log_axis, orthogonal_limit, share_axis, step_axis, wrapped
+from analysis.grids import close
 from analysis.theme import GREY, Style
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def grid_frame(data: Grid) -> pl.DataFrame:
 @dataclass(frozen=True)
 class Look:
     """How a grid is drawn. x: `step` (log), `epoch` (log) or `linear`; x_label; size of a panel in inches; legend: in
-    the first panel of each `row`, in `every` panel, in the `first` only, or in `none`."""
+    the first panel of each `row`, in `every` panel, once `above` all panels, or in `none`."""
 
     x: str = "step"
     x_label: str = "step (updates made)"
@@ -65,15 +66,16 @@ def draw_grid(figure: "Figure", data: Grid, title: str, style: StyleOf, look: Lo
             alike = [each for each in panels if each.kind == panel.kind]
             _draw(axes, panel, alike, style, look)
             _x_axis(axes, panel, data.panels, look, label=number == len(data.rows) - 1)
-            note = f" ({panel.note})" if panel.note else ""
-            long = len(panel.title + note) > 9.5 * look.width
-            axes.set_title(panel.title + (note.replace(" (", "\n(", 1) if long else note))
-            here = {"row": column == 0, "every": True, "first": column == 0 and number == 0, "none": False}[look.legend]
-            if here and panel.lines:
+            axes.set_title(wrapped(panel.title + (f" ({panel.note})" if panel.note else ""), look.width))
+            here = {"row": column == 0, "every": True}
+            if panel.lines and here.get(look.legend, False):
                 axes.legend(loc="best")
         if panels:
             axes_row[0].set_ylabel(panels[0].row)
-    finish(figure, title, data.foot)
+    if look.legend == "above":
+        close(figure, title, data.foot, data.panels, style)
+    else:
+        finish(figure, title, data.foot)
 
 
 def _draw(axes: "Axes", panel: Panel, alike: Sequence[Panel], style: StyleOf, look: Look) -> None:
@@ -82,7 +84,7 @@ def _draw(axes: "Axes", panel: Panel, alike: Sequence[Panel], style: StyleOf, lo
     if panel.kind == "share":
         share_axis(axes, None)
     elif panel.kind in ("coherence", "positive"):
-        log_axis(axes, alike)
+        log_axis(axes, alike, reach=max((y for each in alike for _, y in each.marks), default=1.0))
     elif panel.kind == "signed":
         _signed_axis(axes, alike)
     if panel.kind == "coherence":

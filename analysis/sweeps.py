@@ -218,6 +218,8 @@ def context_labels(planned: pl.DataFrame) -> dict[str, str]:
 
 def _short(value: object) -> str:
     if isinstance(value, dict):
-        rest = (f"{key} {item}" for key, item in value.items() if key != "name")
+        rest = (f"{key} {_short(item)}" for key, item in value.items() if key != "name")
         return " ".join([str(value.get("name", "")), *rest]).strip()
+    if isinstance(value, float):
+        return f"{value:g}"
     return "default" if value is None else str(value)

@@ -7,7 +7,17 @@ import polars as pl
 
 from analysis.coherence import plain, probes, sample_sizes, step_line
 from analysis.curves import Panel, at_most, tidy
-from analysis.drawing import draw_line, finish, footer, intervals, last_x, log_axis, orthogonal_limit, step_axis
+from analysis.drawing import (
+    draw_line,
+    finish,
+    footer,
+    intervals,
+    last_x,
+    log_axis,
+    orthogonal_limit,
+    step_axis,
+    wrapped,
+)
 from analysis.errors import Skipped
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
@@ -21,6 +31,9 @@ PUBLISHED = (
     "As reported in secondary notes on Chatterjee and Zielinski (2020), convolutions lie above fully connected layers"
     " (shared weights pool many positions), and the first convolution falls below 1 once everything is fitted."
 )
+
+BANDED = 5
+"""Bands of more layers than this hide each other and the lines."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,7 @@ def collect(store: Store, sweep: Sweep) -> Data:
         raise Skipped("no completed trial with the mean aggregator has probe rows per layer")
     flat = tuple(panel for row in rows for panel in row)
     more = "Points: sum of ||S||² over sum of Q in windows of steps; over seeds on the log scale. Dark: near the input."
+    more += f" No bands where there are more than {BANDED} layers."
     return Data(tuple(rows), tuple(epochs), footer(sweep, intervals(flat), len(rows), more))
 
 
@@ -79,12 +93,13 @@ def draw(data: Data, figure: "Figure") -> None:
             axes.set_visible(False)
         for axes, panel in zip(axes_row, panels, strict=False):
             for one in panel.lines:
-                draw_line(axes, one, depth_style(int(one.style[1]), int(one.style[0].split()[1])), strength=0.5)
+                look = depth_style(int(one.style[1]), int(one.style[0].split()[1]))
+                draw_line(axes, one, look, strength=0.5, banded=len(panel.lines) <= BANDED)
             step_axis(axes, last_x((panel,)))
             log_axis(axes, flat)
             orthogonal_limit(axes)
-            axes.set_title(panel.title)
-        axes_row[0].set_ylabel(f"{panels[0].row} ({panels[0].note})\nm-coherence (examples)")
+            axes.set_title(wrapped(panel.title, 4.4))
+        axes_row[0].set_ylabel(f"{wrapped(f'{panels[0].row} ({panels[0].note})', 4)}\nm-coherence (examples)")
         axes_row[0].legend(loc="best")
     finish(figure, TITLE, data.foot)
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from analysis.coherence import plain, probes, sample_sizes
 from analysis.curves import Line, Panel, ends, line, tidy
-from analysis.drawing import draw_line, finish, footer, intervals, log_axis, orthogonal_limit
+from analysis.drawing import draw_line, finish, footer, intervals, log_axis, orthogonal_limit, wrapped
 from analysis.errors import Skipped
 from analysis.query import log_window, ratio_of_sums
 from analysis.stats import Array
@@ -24,6 +24,9 @@ PUBLISHED = (
     "Chatterjee and Zielinski (2022) draw the same against training loss: about 20 for ResNet-50 on ImageNet with real"
     " labels while the loss is coming down [S]."
 )
+
+COLUMNS = 4
+"""Models side by side."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,14 @@ def frame(data: Data) -> pl.DataFrame:
 
 
 def draw(data: Data, figure: "Figure") -> None:
-    """One panel per model; the loss falls to the right."""
-    columns = len(data.panels)
-    figure.set_size_inches(max(6.5, 5.2 * columns), 5.0)
-    grid = figure.subplots(1, columns, squeeze=False, sharey=True)[0]
-    for axes, panel in zip(grid, data.panels, strict=True):
+    """One panel per model, a few side by side; the loss falls to the right."""
+    columns = min(COLUMNS, len(data.panels))
+    rows = -(-len(data.panels) // columns)
+    figure.set_size_inches(max(6.5, 5.2 * columns), 0.6 + 4.4 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for axes in grid.reshape(-1)[len(data.panels) :]:
+        axes.set_visible(False)
+    for axes, panel in zip(grid.reshape(-1), data.panels, strict=False):
         for one in panel.lines:
             draw_line(axes, one, noise_style(one.style[1], one.style[0]))
         highest = max(x for one in panel.lines for x in one.x if x is not None)
@@ -90,10 +96,11 @@ def draw(data: Data, figure: "Figure") -> None:
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         log_axis(axes, data.panels)
         orthogonal_limit(axes)
-        axes.set_title(f"{panel.title} ({panel.note})")
+        axes.set_title(wrapped(f"{panel.title} ({panel.note})", 5.2))
         axes.set_xlabel("training loss (nats per example), falling")
         axes.legend(loc="best")
-    grid[0].set_ylabel("m-coherence (examples)")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("m-coherence (examples)")
     finish(figure, TITLE, data.foot)
 
 

@@ -1,13 +1,24 @@
 """m-coherence of the probe against step, one line per label noise, one panel per model; the online view below."""
 
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from analysis.coherence import plain, probes, sample_sizes, step_line
 from analysis.curves import Line, Panel, at_most, ends, line, tidy
-from analysis.drawing import draw_line, finish, footer, intervals, last_x, log_axis, orthogonal_limit, step_axis
+from analysis.drawing import (
+    draw_line,
+    finish,
+    footer,
+    intervals,
+    last_x,
+    log_axis,
+    orthogonal_limit,
+    step_axis,
+    wrapped,
+)
 from analysis.errors import Skipped
 from analysis.query import log_window, ratio_of_sums, rescaled
 from analysis.store import Store
@@ -27,6 +38,9 @@ PUBLISHED = (
 
 ONLINE_PER_DECADE = 3
 """A batch is a hundredth of the probe: its ratio needs wider windows to say anything."""
+
+COLUMNS = 4
+"""Models side by side."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +91,8 @@ def _probe_panel(store: Store, context: Context) -> tuple[Panel | None, tuple[in
 
 def _online_panel(store: Store, context: Context, size: int) -> Panel:
     rows = store.read("steps", context.trials["trial_id"].to_list(), ["trial_id", "step", "n", "q", "s2"])
-    rows = rows.join(context.trials.select("trial_id", "seed"), on="trial_id")
+    units = pl.col("spec").str.json_path_match("$.estimator.k").cast(pl.Int64).fill_null(1)
+    rows = rows.join(context.trials.select("trial_id", "seed", units.alias("k")), on="trial_id")
     lines: list[Line] = []
     for (label,), trials in context.arms("noise_label"):
         own = rows.filter(pl.col("trial_id").is_in(trials["trial_id"].to_list()))
@@ -96,20 +111,26 @@ def frame(data: Data) -> pl.DataFrame:
 
 
 def draw(data: Data, figure: "Figure") -> None:
-    """Probe panels above, the smaller online panels below."""
-    columns = len(data.probe)
-    figure.set_size_inches(max(6.5, 5.2 * columns), 6.6)
+    """Probe panels above, the smaller online panels below each; further models in further pairs of rows."""
+    columns = min(COLUMNS, len(data.probe))
+    blocks = -(-len(data.probe) // columns)
+    figure.set_size_inches(max(6.5, 5.2 * columns), 0.6 + 6.0 * blocks)
     last = last_x((*data.probe, *data.online))
-    grid = figure.subplots(2, columns, squeeze=False, height_ratios=(3, 1.4), sharex="col", sharey="row")
-    for axes, panel in zip(grid[0], data.probe, strict=True):
-        _draw_lines(axes, panel, last)
-        log_axis(axes, data.probe)
-        axes.set_title(f"{panel.title}, probe ({panel.note})")
-    for axes, panel in zip(grid[1], data.online, strict=True):
-        _draw_lines(axes, panel, last, online=True)
-        axes.set_title(f"online: {panel.note}", fontsize=8, fontweight="normal")
-    grid[0][0].set_ylabel("m-coherence (examples)")
-    grid[1][0].set_ylabel("online, rescaled")
+    grid = figure.subplots(2 * blocks, columns, squeeze=False, height_ratios=(3, 1.4) * blocks, sharex=True)
+    for place, (probe, online) in enumerate(zip(data.probe, data.online, strict=True)):
+        row, column = 2 * (place // columns), place % columns
+        above, below = grid[row][column], grid[row + 1][column]
+        _draw_lines(above, probe, last)
+        log_axis(above, data.probe)
+        above.set_title(wrapped(f"{probe.title}, probe ({probe.note})", 5.2))
+        _draw_lines(below, online, last, online=True)
+        below.set_title("\n".join(wrap(f"online: {online.note}", 70)), fontsize=8, fontweight="normal")
+    for row in range(blocks):
+        grid[2 * row][0].set_ylabel("m-coherence (examples)")
+        grid[2 * row + 1][0].set_ylabel("online, rescaled")
+    for axes in grid.T.reshape(-1):
+        if not axes.has_data():
+            axes.set_visible(False)
     finish(figure, TITLE, data.foot)
 
 

@@ -64,14 +64,7 @@ def frame(data: Grid) -> pl.DataFrame:
 
 def draw(data: Grid, figure: "Figure") -> None:
     """Linear steps; the axis reaches up to m, so that a fall from there would show."""
-    draw_grid(figure, data, TITLE, style, Look(x="linear", width=4.2, height=3.0, strength=0.6))
-    tops = [panel.marks[0][1] for panel in data.panels if panel.marks]
-    for axes in figure.axes:
-        if tops:
-            axes.set_ylim(top=max(tops) * 1.5)
-        for _, y in {mark for panel in data.panels for mark in panel.marks}:
-            axes.axhline(y, color="#6b6b6b", linewidth=1, linestyle=(0, (4, 2)))
-            axes.text(0.99, y, "m", transform=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=7)
+    draw_grid(figure, data, TITLE, style, Look(x="linear", width=4.2, height=3.0, legend="above", strength=0.6))
 
 
 def style(one: Line) -> Style:

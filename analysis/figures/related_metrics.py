@@ -83,7 +83,7 @@ def frame(data: Grid) -> pl.DataFrame:
 
 def draw(data: Grid, figure: "Figure") -> None:
     """Two rows of panels."""
-    draw_grid(figure, data, TITLE, style, Look(width=3.7, height=3.0, legend="first", strength=0.5))
+    draw_grid(figure, data, TITLE, style, Look(width=3.7, height=3.0, legend="above", strength=0.5))
     for axes, panel in zip(figure.axes, data.panels, strict=False):
         if panel.kind == "plain":
             axes.axhline(0, color="#6b6b6b", linewidth=0.8)

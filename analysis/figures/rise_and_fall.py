@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from analysis.arms import by_noise, eval_lines
-from analysis.coherence import plain, sizes_note, step_line
+from analysis.coherence import plain, sample_sizes, sizes_note, step_line
 from analysis.curves import Line, Panel, line
 from analysis.drawing import footer, intervals
 from analysis.errors import Skipped
@@ -25,7 +25,7 @@ PUBLISHED = (
     " dilutes coherence by p: examples that are fitted have vanishing gradients, and the step rests on ever fewer"
     " others."
 )
-COLUMNS = ["trial_id", "step", "source", "group", "layer", "n", "q", "s2", "effective_sample_size"]
+COLUMNS = ["trial_id", "step", "source", "group", "layer", "n", "k", "q", "s2", "effective_sample_size"]
 
 
 def collect(store: Store, sweep: Sweep) -> Grid:
@@ -43,7 +43,7 @@ def _column(store: Store, context: Context) -> tuple[Panel, Panel, Panel] | None
     rows = store.read("layers", context.trials["trial_id"].to_list(), COLUMNS)
     rows = rows.filter((pl.col("source") == "probe") & (pl.col("group") == "all") & (pl.col("layer") == "*"))
     rows = rows.join(context.trials.select("trial_id", "seed"), on="trial_id")
-    if rows.is_empty() or rows["n"].n_unique() > 1:
+    if rows.is_empty() or len(sample_sizes(rows)) > 1:
         return None
     coherence, sizes = [], []
     for label, (ids, style) in by_noise(context).items():
@@ -74,7 +74,7 @@ def frame(data: Grid) -> pl.DataFrame:
 
 def draw(data: Grid, figure: "Figure") -> None:
     """Three rows."""
-    draw_grid(figure, data, TITLE, style, Look(width=5.0, height=2.7, legend="first", strength=0.5))
+    draw_grid(figure, data, TITLE, style, Look(width=5.0, height=2.7, legend="above", strength=0.5))
 
 
 def style(one: Line) -> Style:

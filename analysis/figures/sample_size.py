@@ -62,7 +62,7 @@ def frame(data: Grid) -> pl.DataFrame:
 
 def draw(data: Grid, figure: "Figure") -> None:
     """Two rows."""
-    draw_grid(figure, data, TITLE, style, Look(width=4.3, height=2.8, legend="first"))
+    draw_grid(figure, data, TITLE, style, Look(width=4.3, height=2.8, legend="above"))
 
 
 def style(one: Line) -> Style:
