@@ -142,8 +142,8 @@ class TrialSpec(Frozen):
             online=self.measure.online is not None,
             probe_examples=self.probe_examples,
         )
-        for field in REGISTRIES:
-            choice: Choice = getattr(self, field)
+        before = [self.init.corruption] if isinstance(self.init, Pretrained) else []
+        for choice in (*(getattr(self, field) for field in REGISTRIES), *before):
             choice.check(around)
         self._check_measuring(around)
         return self

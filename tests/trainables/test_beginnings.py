@@ -199,6 +199,10 @@ def test_samples_with_skip_are_disjoint_and_follow_on():
         ({"init": {"name": "pretrained", "epochs": 1}}, "corruption"),
         ({"init": {**PRETRAINED, "epochs": 0}}, "epochs"),
         ({"init": {**PRETRAINED, "corruption": "permuted-label"}}, "permuted-labels"),
+        (
+            {"init": {**PRETRAINED, "corruption": "gaussian-pixels"}, "dataset": {"name": "gaussian-clusters"}},
+            "gaussian-pixels",
+        ),
         ({"difficulty": {"side": "middle"}}, "side"),
         ({"difficulty": {"side": "easy", "part": 0.6}}, "part"),
         ({"difficulty": {"side": "easy", "part": 0.001}}, "larger part"),
