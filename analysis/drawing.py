@@ -93,7 +93,8 @@ def share_axis(axes: "Axes", chance: float | None, *, above: bool = False) -> No
 
 def wrapped(title: str, width: float) -> str:
     """A title broken to the width of its panel in inches."""
-    return "\n".join(textwrap.wrap(title, int(width * 9.5)))
+    # Non-breaking spaces keep `m = 1,000` in one piece.
+    return "\n".join(textwrap.wrap(title.replace(" = ", "\u00a0=\u00a0"), int(width * 10.5)))
 
 
 def orthogonal_limit(axes: "Axes") -> None:
@@ -115,8 +116,12 @@ def intervals(panels: tuple[Panel, ...]) -> str:
 
 
 def footer(sweep: Sweep, intervals_drawn: str, contexts: int, *more: str) -> str:
-    """What a reader must know beside the picture: intervals, pairing, missing cells."""
-    parts = [f"Thin lines: seeds, up to {THIN_LINES}; band: {intervals_drawn} (may leave the frame).", *more]
+    """What a reader must know beside the picture: intervals, pairing, missing cells.
+
+    intervals_drawn: of the bands of lines; empty where there are none.
+    """
+    bands = f"Thin lines: seeds, up to {THIN_LINES}; band: {intervals_drawn} (may leave the frame)."
+    parts = [*([bands] if intervals_drawn else []), *more]
     if sweep.scale:
         parts.append(f"Size: {sweep.scale}.")
     if contexts > 1:

@@ -124,7 +124,8 @@ def draw(data: Data, figure: "Figure") -> None:
         log_axis(above, data.probe)
         above.set_title(wrapped(f"{probe.title}, probe ({probe.note})", 5.2))
         _draw_lines(below, online, last, online=True)
-        below.set_title("\n".join(wrap(f"online: {online.note}", 70)), fontsize=8, fontweight="normal")
+        below.tick_params(labelbottom=True)
+        below.set_title("\n".join(wrap(f"online: {online.note}", 80)), fontsize=8, fontweight="normal")
     for row in range(blocks):
         grid[2 * row][0].set_ylabel("m-coherence (examples)")
         grid[2 * row + 1][0].set_ylabel("online, rescaled")
