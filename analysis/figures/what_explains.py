@@ -8,11 +8,11 @@ import polars as pl
 
 from analysis.drawing import finish, footer
 from analysis.errors import Skipped
-from analysis.factors import Effect, contrasts, effect, readings
+from analysis.factors import LABELS, Effect, contrasts, effect, of_single_probes, readings
 from analysis.stats import KIND_WORDS, kind_of
 from analysis.store import Store
 from analysis.sweeps import Sweep
-from analysis.theme import BLUE, GREY, VERMILLION, number
+from analysis.theme import BLACK, BLUE, GREY, VERMILLION, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,8 +24,9 @@ PUBLISHED = (
     " real labels (abstract of its resubmission) [S]; usually below 5 (Chatterjee and Zielinski 2022, ResNet-50, m ="
     " 50,000) [S]. No source that is known here reconciles them."
 )
-COLORS = {"real": BLUE, "random": VERMILLION}
-MARKERS = {"real": "o", "random": "v"}
+COLORS = {"real": BLUE, "random": VERMILLION, "both": BLACK}
+MARKERS = {"real": "o", "random": "v", "both": "D"}
+SHIFTS = {"real": 0.16, "random": -0.16, "both": 0.0}
 
 
 @dataclass(frozen=True)
@@ -42,23 +43,25 @@ def collect(store: Store, sweep: Sweep) -> Data:
     found = readings(store, sweep)
     if len({one["mode"] for one in found}) < 2 or len({one["weights"] for one in found}) < 2:
         raise Skipped("no network was measured in both modes of batch normalisation, at raw and at averaged weights")
-    effects = [
-        made
-        for contrast in contrasts(found)
-        for labels in ("real", "random")
-        if (made := effect(found, contrast, labels)) is not None
-    ]
-    sizes: dict[str, float] = {}
-    for one in effects:
-        sizes[one.factor] = max(sizes.get(one.factor, 0.0), abs(one.center))
-    effects.sort(key=lambda one: (-sizes[one.factor], one.factor, one.labels == "random"))
+    effects = _effects(found)
     seeds = min(one.seeds for one in effects)
     more = (
         "Reading: sum of ||S||² over sum of Q from the end of the first epoch to the end of training. Left: one mark a"
         " trial. Right: faint marks are matched pairs that differ in this factor alone; the mean within a seed, then"
-        " over seeds."
+        f" over seeds; bars: {KIND_WORDS[kind_of(seeds)]}."
     )
-    return Data(tuple(found), tuple(effects), footer(sweep, KIND_WORDS[kind_of(seeds)], 1, more))
+    return Data(tuple(found), tuple(effects), footer(sweep, "", 1, more))
+
+
+def _effects(found: list[dict[str, Any]]) -> list[Effect]:
+    """Of every factor and labels; the factor with the largest effect first."""
+    made = [effect(found, contrast, labels) for contrast in contrasts(found) for labels in LABELS]
+    made += [of_single_probes(found, labels) for labels in LABELS]
+    effects = [one for one in made if one is not None]
+    sizes: dict[str, float] = {}
+    for one in effects:
+        sizes[one.factor] = max(sizes.get(one.factor, 0.0), abs(one.center))
+    return sorted(effects, key=lambda one: (-sizes[one.factor], one.factor, LABELS.index(one.labels)))
 
 
 def cell_name(one: dict[str, Any]) -> str:
@@ -131,12 +134,11 @@ def _draw_cells(axes: "Axes", data: Data, cells: list[str]) -> None:
 def _draw_effects(axes: "Axes", data: Data) -> None:
     names = list(dict.fromkeys(one.factor for one in data.effects))[::-1]
     for one in data.effects:
-        place = names.index(one.factor) + (0.16 if one.labels == "real" else -0.16)
+        place = names.index(one.factor) + SHIFTS[one.labels]
         color = COLORS[one.labels]
         axes.plot(np.exp(one.pairs), [place] * len(one.pairs), "|", color=color, alpha=0.3, markersize=7)
         axes.plot(np.exp([one.low, one.high]), [place, place], color=color, linewidth=2.2)
-        label = f"{one.labels} labels (n = {one.seeds})" if one.factor == names[-1] else None
-        axes.plot(np.exp(one.center), place, MARKERS[one.labels], color=color, markersize=6, label=label)
+        axes.plot(np.exp(one.center), place, MARKERS[one.labels], color=color, markersize=6, label=_labels(data, one))
     axes.axvline(1, color=GREY, linewidth=1)
     axes.set_xscale("log")
     _plain_ticks(axes)
@@ -146,6 +148,13 @@ def _draw_effects(axes: "Axes", data: Data) -> None:
     axes.set_xlabel("m-coherence is multiplied by")
     axes.set_title("What each choice does, all else equal", pad=16)
     axes.legend(loc="lower right")
+
+
+def _labels(data: Data, one: Effect) -> str | None:
+    """Legend of the first effect on these labels."""
+    first = next(other for other in data.effects if other.labels == one.labels)
+    words = "real over random" if one.labels == "both" else one.labels
+    return f"{words} labels (n = {one.seeds})" if one is first else None
 
 
 def _plain_ticks(axes: "Axes") -> None:
@@ -166,8 +175,9 @@ def caption(data: Data) -> tuple[str, ...]:
             )
     for one in data.effects:
         low, high = (number(float(np.exp(value))) for value in (one.low, one.high))
+        labels = "" if one.labels == "both" else f", {one.labels} labels"
         said.append(
-            f"{one.factor}, {one.second} over {one.first}, {one.labels} labels: x {number(float(np.exp(one.center)))}"
+            f"{one.factor}, {one.second} over {one.first}{labels}: x {number(float(np.exp(one.center)))}"
             f" [{low}, {high}] (n = {one.seeds}, {len(one.pairs)} pairs)."
         )
     return tuple(said)

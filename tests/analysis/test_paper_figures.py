@@ -228,6 +228,27 @@ def test_what_explains_finds_the_factors_that_were_put_in(tmp_path: Path) -> Non
     assert frame.filter(pl.col("cell").is_not_null()).height == 3 * (2 * 2 * 2 * 2 + 2 * 2 * 2)
 
 
+def test_what_explains_compares_labels_and_single_probes_too(tmp_path: Path) -> None:
+    _, data = collected(tmp_path, "what-explains")
+    found = {(one.factor, one.labels): one for one in data.effects}
+    assert np.exp(found["labels", "both"].center) == pytest.approx(5, rel=0.02)
+    assert np.exp(found["summary", "real"].center) == pytest.approx(1)  # every probe reads the same there
+    world = World(coherence=lambda _, step, *__: 8.0 if step == 500 else 2.0)
+    store = Store(build(tmp_path / "spike", MODES, world))
+    spiky = import_module(FIGURES["what-explains"].module).collect(store, open_sweep(store, "made-up")).effects
+    summary = next(one for one in spiky if (one.factor, one.labels) == ("summary", "real"))
+    assert 2 < np.exp(summary.center) < 4
+    assert summary.second == "highest single probe"
+
+
+def test_trials_that_no_factor_tells_apart_are_not_compared(tmp_path: Path) -> None:
+    thin = {"online": None, "probe": {"examples": 1000, "at": ["raw", "ema"], "schedule": "1-2-5"}}
+    twin = NORM | {"estimator": "eval-mode", "optimizer": {"name": "sgd", "lr": 0.3}, "measure": thin}
+    store = Store(build(tmp_path / "store", (*MODES, *over_seeds(twin)), World()))
+    with pytest.raises(Skipped, match="two trials differ in none of"):
+        import_module(FIGURES["what-explains"].module).collect(store, open_sweep(store, "made-up"))
+
+
 def test_settings_are_varied_one_at_a_time(tmp_path: Path) -> None:
     _, data = collected(tmp_path, "settings")
     assert [panel.title for panel in data.rows[0]] == ["depth", "width", "batch size", "momentum"]
