@@ -129,9 +129,13 @@ def contradiction_page(drawn: Drawn, reading: str) -> str:
 def _effect(row: dict[str, Any]) -> str:
     middle, low, high = (number(exp(row[key])) for key in ("log_ratio", "low", "high"))
     return (
-        f"| {row['factor']}, {row['second']} over {row['first']} | {row['labels']} | {middle} [{low}, {high}]"
+        f"| {row['factor']}, {row['second']} over {row['first']} | {_labels(row)} | {middle} [{low}, {high}]"
         f" | {row['pairs']} |"
     )
+
+
+def _labels(row: dict[str, Any]) -> str:
+    return "" if row["labels"] == "both" else str(row["labels"])
 
 
 def main() -> None:
