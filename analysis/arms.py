@@ -20,18 +20,6 @@ def by_noise(context: Context) -> Arms:
     }
 
 
-def by_aggregator(trials: pl.DataFrame, suffix: str = "") -> dict[str, tuple[list[str], tuple[str, float]]]:
-    """Aggregators as planned; style: name, and how many arms of the same name came before."""
-    arms: dict[str, tuple[list[str], tuple[str, float]]] = {}
-    seen: dict[str, int] = {}
-    ordered = trials.sort("position")
-    for name, label in ordered.select("aggregator_name", "aggregator_label").unique(maintain_order=True).iter_rows():
-        ids = ordered.filter(pl.col("aggregator_label") == label)["trial_id"].to_list()
-        arms[label + suffix] = (ids, (name, float(seen.get(name, 0))))
-        seen[name] = seen.get(name, 0) + 1
-    return arms
-
-
 def eval_lines(
     evals: pl.DataFrame, arms: Arms, split: str, value: str = "accuracy", epoch: int = 1
 ) -> tuple[Line, ...]:

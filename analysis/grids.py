@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from analysis.curves import Line, Panel
@@ -99,8 +98,3 @@ def blank(axes: "Axes", words: str) -> None:
     """An empty panel that says why."""
     axes.set_axis_off()
     axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", color=GREY)
-
-
-def shaded(style: Style, marker: str, dashes: str) -> Style:
-    """The same colour with another marker and dashes."""
-    return replace(style, marker=marker, dashes=dashes)

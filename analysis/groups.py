@@ -4,11 +4,9 @@ import polars as pl
 
 from analysis.coherence import plain
 from analysis.learning import partly_corrupt
-from analysis.shares import windowed_shares
+from analysis.shares import readings, windowed_shares
 from analysis.store import Store
 from analysis.sweeps import Sweep
-
-COLUMNS = ["trial_id", "step", "source", "instrument", "quantity", "group", "layer", "n", "value", "low", "high"]
 
 
 def group_rows(store: Store, sweep: Sweep) -> pl.DataFrame:
@@ -19,14 +17,9 @@ def group_rows(store: Store, sweep: Sweep) -> pl.DataFrame:
     frames = []
     for context in map(plain, sweep.contexts()):
         for label, chosen in partly_corrupt(context):
-            rows = store.read("instruments", chosen.trials["trial_id"].to_list(), COLUMNS)
-            rows = rows.filter(
-                (pl.col("instrument") == "group-shares") & (pl.col("source") == "probe") & (pl.col("layer") == "*")
-            )
+            rows = readings(store, chosen.trials)
             if not rows.is_empty():
-                named = chosen.trials.select(
-                    "trial_id", "seed", "noise", pl.lit(f"{context.label}, {label}").alias("where")
-                )
+                named = chosen.trials.select("trial_id", "noise", pl.lit(f"{context.label}, {label}").alias("where"))
                 frames.append(rows.join(named, on="trial_id"))
     if frames:
         return pl.concat(frames)

@@ -1,7 +1,7 @@
 """Aggregators at several learning rates, and each one's own best by a rule that looks at training data only."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -16,7 +16,7 @@ RATE_RULE = "the rate with the highest accuracy on pristine training labels at t
 
 @dataclass(frozen=True)
 class Tuned:
-    """One setting. ends: per trial and split, y = mean accuracy of the last evaluations, place = position of its rate;
+    """One setting. ends: per trial and split, y = mean accuracy of the last evaluations;
     aggregators: label -> name; best: label -> rate."""
 
     label: str
@@ -42,16 +42,19 @@ def tuned(store: Store, sweep: Sweep) -> Iterator[Tuned]:
             continue
         ends = last_mean(evaluations(store, own), evaluations=LAST).rename({"accuracy": "y"})
         ends = ends.join(own.select("trial_id", "seed", "lr", "aggregator_label"), on="trial_id")
-        places = pl.DataFrame({"lr": rates, "place": range(len(rates))}, schema={"lr": pl.Float64, "place": pl.Int64})
-        ends = ends.join(places, on="lr").sort("place", "seed")
+        ends = ends.sort("lr", "seed")
         label = f"{own['model_label'][0]}, {own['noise_label'][0]}"
         yield Tuned(label, rates, names, ends, {name: _best(ends, name) for name in names})
 
 
 def _best(ends: pl.DataFrame, label: str) -> float:
     own = ends.filter((pl.col("aggregator_label") == label) & (pl.col("split") == "pristine"))
-    means = own.group_by("lr").agg(pl.col("y").mean()).sort("y", "lr", descending=[True, False])
-    return float(means["lr"][0])
+    return best_rate(dict(own.group_by("lr").agg(pl.col("y").mean()).iter_rows()))
+
+
+def best_rate(pristine: Mapping[float, float]) -> float:
+    """Of rate -> accuracy on pristine training labels at the end, mean over seeds: the best, of equals the smallest."""
+    return min(pristine, key=lambda rate: (-pristine[rate], rate))
 
 
 def _setting(spec: str) -> str:

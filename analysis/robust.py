@@ -45,7 +45,8 @@ def _robust(trials: pl.DataFrame) -> list[str]:
 
 def _middle(trials: pl.DataFrame, labels: list[str]) -> list[str]:
     names: dict[str, list[str]] = {}
-    known = trials.select("aggregator_label", "aggregator_name", "aggregator_level").unique().sort("aggregator_level")
+    columns = ["aggregator_label", "aggregator_name", "aggregator_level"]
+    known = trials.sort("aggregator_level", "position").select(columns).unique(maintain_order=True)
     for label, name, _ in known.iter_rows():
         if label in labels:
             names.setdefault(name, []).append(label)

@@ -1,5 +1,6 @@
 """It is the median of three gradients that suppresses memorising, not their averaging or staleness."""
 
+from analysis.batches import batch_size, tripled
 from analysis.contrasts import as_points, differences, row, rows_or
 from analysis.ends import at_end, ids_of
 from analysis.learning import evaluations, partly_corrupt
@@ -14,15 +15,15 @@ CONTRAST = "corrupt labels predicted at the end, average minus median"
 
 
 def evaluate(store: Store, sweep: Sweep) -> Claim:
-    """RA3 against RM3 in each setting; and mean against median of three at the largest batch, where one update of each
-    takes the same examples."""
+    """RA3 against RM3 in each setting; and mean against median of three at three times its batch, where one update of
+    each takes the same examples."""
     contexts = sweep.contexts()
-    batches = [int(context.trials["batch_size"][0]) for context in contexts]
+    triples = {pair.triple.key for pair in tripled(contexts)}
     rows: list[Row] = []
-    for context, batch in zip(contexts, batches, strict=True):
+    for context in contexts:
         for label, chosen in partly_corrupt(context):
-            where = f"{context.trials['model_label'][0]}, {label}, batch of {batch}"
-            kinds = [*PAIRS, *([CONTROLS] if batch == max(batches) and len(set(batches)) > 1 else [])]
+            where = f"{context.trials['model_label'][0]}, {label}, batch of {batch_size(context)}"
+            kinds = [*PAIRS, *([CONTROLS] if context.key in triples else [])]
             rows += [made for pair in kinds if (made := _row(store, chosen, where, pair)) is not None]
     return Claim(
         name="median-not-averaging",

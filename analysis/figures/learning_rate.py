@@ -12,6 +12,7 @@ from analysis.families import Family, architectures, families
 from analysis.grids import Entry, close, draw_lines, flat, grid_of, row_label, shares
 from analysis.learning import LAST, aggregator_styles, chance, evaluations, partly_corrupt
 from analysis.query import last_mean
+from analysis.rates import RATE_RULE, best_rate
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
 from analysis.theme import GREY, Style, aggregator_style, number
@@ -58,10 +59,7 @@ def collect(store: Store, sweep: Sweep) -> Data:
                 used.append(chosen[0][1])
     if not rows:
         raise Skipped("no corruption of some of the labels was trained at two learning rates")
-    more = (
-        f"Mean of the last {LAST} evaluations. Ringed: the rate with the highest accuracy on pristine training labels,"
-        " mean over seeds; test labels choose nothing."
-    )
+    more = f"Mean of the last {LAST} evaluations. Ringed: {RATE_RULE}; test labels choose nothing."
     foot = footer(sweep, intervals(flat([row.panels for row in rows])), architectures(used), more)
     return Data(tuple(rows), foot)
 
@@ -107,8 +105,8 @@ def _lines(ends: pl.DataFrame, styles: dict[str, tuple[str, float]]) -> tuple[Li
 
 
 def _highest(one: Line) -> float | None:
-    points = [(y, x) for x, y in zip(one.x, one.center, strict=True) if x is not None and y is not None]
-    return max(points)[1] if points else None
+    points = {x: y for x, y in zip(one.x, one.center, strict=True) if x is not None and y is not None}
+    return best_rate(points) if points else None
 
 
 def _at(one: Line, rate: float) -> float | None:

@@ -14,6 +14,7 @@ from analysis.contrasts import as_ratio, row
 from analysis.groups import beyond_null, beyond_null_by_step
 from analysis.phases import peak, pooled, size_of, whole_network
 from analysis.query import ratio_of_sums
+from analysis.rates import best_rate
 from analysis.robust import pairs
 from analysis.store import Store
 from analysis.sweeps import open_sweep
@@ -247,3 +248,22 @@ def test_pooled_reads_what_it_is_told(tmp_path: Path) -> None:
     assert pooled(rows, 0, 0)[0] == pytest.approx(10)
     assert pooled(rows, 0, 0, of="alpha_unbiased")[0] == pytest.approx(9 / 999)
     assert pooled(rows, 0, 0, to=112)[0] == pytest.approx(2)
+
+
+def test_rows_that_stand_for_many_come_in_the_order_of_the_sweep(tmp_path: Path) -> None:
+    rules = [
+        "mean",
+        {"name": "winsorized", "level": 6},
+        "rolling-median-of-3",
+        "median-of-3",
+        {"name": "winsorized", "level": 3},
+    ]
+    noises = [{"corruption": {"name": "permuted-labels", "fraction": fraction}} for fraction in (0.2, 0.4, 0.6, 0.8)]
+    specs = over_seeds(*({"aggregator": rule, **noise} for noise in noises for rule in rules), seeds=1)
+    store = Store(build(tmp_path / "store", specs, World()))
+    found = [label for _, label, *_ in pairs(store, open_sweep(store, "made-up"))]
+    assert found == ["rolling-median-of-3", "median-of-3", "winsorized 3 %"] * 4
+
+
+def test_of_equally_good_rates_the_smallest_is_the_own_one() -> None:
+    assert best_rate({0.3: 0.9, 0.1: 0.9, 0.03: 0.8}) == 0.1
