@@ -91,9 +91,19 @@ def log_ratios(first: PerSeed, second: PerSeed) -> dict[int, float]:
     return {s: float(np.log(second[s] / first[s])) for s in both if first[s] > 0 and second[s] > 0}
 
 
+def log_above(values: PerSeed, bound: float) -> dict[int, float]:
+    """log(value / bound), by seed, where the value is above 0."""
+    return log_ratios(dict.fromkeys(values, bound), values)
+
+
+def log_below(values: PerSeed, bound: float) -> dict[int, float]:
+    """log(bound / value), by seed, where the value is above 0."""
+    return log_ratios(values, dict.fromkeys(values, bound))
+
+
 def within_factor(values: PerSeed, target: float, factor: float) -> dict[int, float]:
     """log(factor) - |log(value / target)|: above 0 where a value is within the factor of the target."""
-    return {s: float(np.log(factor) - abs(np.log(v / target))) for s, v in values.items() if v > 0}
+    return {s: float(np.log(factor) - abs(v)) for s, v in log_above(values, target).items()}
 
 
 def within(effect: float, low: float, high: float) -> str:

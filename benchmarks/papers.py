@@ -97,14 +97,15 @@ def _notes(claims: list[Claim]) -> str:
 def _rows(claim: Claim) -> list[str]:
     lines = [f"\n**{claim.short}** (margin: {claim.reasoning.rstrip('.')})\n"]
     lines += ["| where | verdict | effect [95 % interval] | n | otherwise |", "|---|---|---|---|---|"]
-    return [*lines, *(_row(row) for row in claim.rows)]
+    several = len({row.contrast for row in claim.rows}) > 1
+    return [*lines, *(_row(row, f"{row.label}: {row.contrast}" if several else row.label) for row in claim.rows)]
 
 
-def _row(row: Row) -> str:
+def _row(row: Row, where: str) -> str:
     turned = [f"{other.choice}: {other.verdict}" for other in row.sensitivity if other.verdict != row.verdict]
     said = row.said or row.why
     otherwise = "; ".join(turned) or ("same" if row.sensitivity else "")
-    return f"| {row.label} | {row.verdict} | {said} | {row.n or ''} | {otherwise} |"
+    return f"| {where} | {row.verdict} | {said} | {row.n or ''} | {otherwise} |"
 
 
 def contradiction_page(drawn: Drawn, reading: str) -> str:

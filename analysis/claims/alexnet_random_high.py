@@ -1,10 +1,9 @@
 """On AlexNet, the whole network's coherence is high for long with random labels too."""
 
-import numpy as np
 import polars as pl
 
 from analysis.coherence import plain
-from analysis.contrasts import as_ratio, geometric_mean, row, rows_or
+from analysis.contrasts import as_ratio, geometric_mean, log_above, row, rows_or
 from analysis.phases import AVERAGED, PUBLISHED_M, averaged, last_step, peak, pooled, whole_network
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
@@ -45,17 +44,17 @@ def _rows(store: Store, context: Context) -> list[Row]:
         middle, top = pooled(rows, epoch, end), peak(rows, epoch)
         beside = [f"m-coherence {geometric_mean(middle)} pooled, {geometric_mean(top)} in the highest window."]
         variants = {
-            "highest window": _above(top),
-            f"rescaled to the published m = {PUBLISHED_M:,}": _above(pooled(rows, epoch, end, to=PUBLISHED_M)),
+            "highest window": log_above(top, HIGH),
+            f"rescaled to the published m = {PUBLISHED_M:,}": log_above(pooled(rows, epoch, end, to=PUBLISHED_M), HIGH),
         }
         if not (ema := averaged(store, trials)).is_empty():
-            variants[AVERAGED] = _above(pooled(ema, epoch, end))
+            variants[AVERAGED] = log_above(pooled(ema, epoch, end), HIGH)
         where = f"{context.label}, {label}"
         made.append(
             row(
                 where,
                 CONTRAST,
-                _above(middle),
+                log_above(middle, HIGH),
                 MARGIN,
                 as_ratio,
                 beside=beside,
@@ -64,7 +63,3 @@ def _rows(store: Store, context: Context) -> list[Row]:
             )
         )
     return made
-
-
-def _above(values: dict[int, float]) -> dict[int, float]:
-    return {seed: float(np.log(value / HIGH)) for seed, value in values.items() if value > 0}

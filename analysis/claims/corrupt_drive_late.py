@@ -1,5 +1,7 @@
 """In the end, corrupt examples make more of the step than their number would by chance."""
 
+import polars as pl
+
 from analysis.contrasts import as_points, row, rows_or
 from analysis.groups import beyond_null, beyond_null_by_step, group_rows
 from analysis.store import Store
@@ -17,7 +19,8 @@ def evaluate(store: Store, sweep: Sweep) -> Claim:
     found = group_rows(store, sweep)
     rows = []
     for where in found["where"].unique(maintain_order=True).to_list() if found.height else []:
-        last = float(found["step"].max())  # type: ignore[arg-type]
+        own = found.filter(pl.col("where") == where)
+        last = float(own["step"].max())  # type: ignore[arg-type]
         spans = {"last third of the run": (2 / 3, 1.0), "whole second half": (0.5, 1.0)}
         rows.append(
             row(
@@ -33,6 +36,7 @@ def evaluate(store: Store, sweep: Sweep) -> Claim:
                     },
                     "plain mean of f over probes": beyond_null_by_step(found, where, "corrupt", FROM * last, TO * last),
                 },
+                seeds=own["seed"],
             )
         )
     return Claim(

@@ -48,7 +48,7 @@ def _rows(store: Store, sweep: Sweep) -> list[Row]:
         spans = {"first epoch": (0, epoch), "whole run": (0, end), "last tenth": (0.9 * end, end)}
         effects = {words: _room(sides, *span, m) for words, span in spans.items()}
         main = effects.pop("first epoch")
-        made.append(row(f"{label}, {noise}", CONTRAST, main, MARGIN, within, variants=effects))
+        made.append(row(f"{label}, {noise}", CONTRAST, main, MARGIN, within, variants=effects, seeds=own["seed"]))
     return made
 
 

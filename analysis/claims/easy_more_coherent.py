@@ -34,6 +34,7 @@ def evaluate(store: Store, sweep: Sweep) -> Claim:
                     words: log_ratios(pooled(sides["hard"], *span), pooled(sides["easy"], *span))
                     for words, span in spans.items()
                 },
+                seeds=trials["seed"],
             )
         )
     return Claim(

@@ -1,10 +1,9 @@
 """Once everything is fitted, gradients of the first convolution oppose each other: m-coherence below 1."""
 
-import numpy as np
 import polars as pl
 
 from analysis.coherence import plain, probes
-from analysis.contrasts import as_ratio, geometric_mean, row, rows_or
+from analysis.contrasts import as_ratio, geometric_mean, log_below, row, rows_or
 from analysis.layers import first_middle_last, is_convolution
 from analysis.phases import at_last, fitted_seeds, last_step, only, pooled
 from analysis.store import Store
@@ -45,12 +44,12 @@ def _rows(store: Store, context: Context) -> list[Row]:
         last, end = only(at_last(own), fitted), last_step(own)
         tenth = only(pooled(own, 0.9 * end, end), fitted)
         beside = [f"m-coherence of {first[0]}: {geometric_mean(last)} in the last window."]
-        variants = {"last tenth of the run": _below(tenth)}
+        variants = {"last tenth of the run": log_below(tenth, 1.0)}
         made.append(
             row(
                 where,
                 CONTRAST,
-                _below(last),
+                log_below(last, 1.0),
                 MARGIN,
                 as_ratio,
                 beside=beside,
@@ -60,7 +59,3 @@ def _rows(store: Store, context: Context) -> list[Row]:
             )
         )
     return made
-
-
-def _below(values: dict[int, float]) -> dict[int, float]:
-    return {seed: float(-np.log(value)) for seed, value in values.items() if value > 0}

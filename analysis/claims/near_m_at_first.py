@@ -1,9 +1,7 @@
 """At the very first step all gradients are nearly alike: m-coherence is near m."""
 
-import numpy as np
-
 from analysis.coherence import plain
-from analysis.contrasts import as_ratio, geometric_mean, row, rows_or
+from analysis.contrasts import as_ratio, geometric_mean, log_above, row, rows_or
 from analysis.phases import at_first, pooled, size_of, whole_network
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
@@ -40,19 +38,22 @@ def _rows(store: Store, context: Context) -> list[Row]:
         if not first:
             continue
         m = size_of(rows)
-
-        def effect(values: dict[int, float], m: int = m) -> dict[int, float]:
-            return {s: float(np.log(v / (SHARE * m))) for s, v in values.items() if v > 0}
-
         beside = [f"m-coherence {geometric_mean(first)} of m = {m:,} at step 0."]
         variants = {
-            "steps 0 to 2": effect(pooled(rows, 0, 2)),
-            "unbiased alpha instead of m-coherence / m": effect(pooled(rows, 0, 0, of="alpha_unbiased"), 1),
+            "steps 0 to 2": log_above(pooled(rows, 0, 2), SHARE * m),
+            "unbiased alpha instead of m-coherence / m": log_above(pooled(rows, 0, 0, of="alpha_unbiased"), SHARE),
         }
         where = f"{context.label}, {label}"
         made.append(
             row(
-                where, CONTRAST, effect(first), MARGIN, as_ratio, beside=beside, variants=variants, seeds=trials["seed"]
+                where,
+                CONTRAST,
+                log_above(first, SHARE * m),
+                MARGIN,
+                as_ratio,
+                beside=beside,
+                variants=variants,
+                seeds=trials["seed"],
             )
         )
     return made

@@ -1,5 +1,7 @@
 """At first, pristine examples make more of the step than their number would by chance."""
 
+import polars as pl
+
 from analysis.contrasts import as_points, row, rows_or
 from analysis.groups import beyond_null, beyond_null_by_step, group_rows
 from analysis.store import Store
@@ -26,6 +28,7 @@ def evaluate(store: Store, sweep: Sweep) -> Claim:
                 **{f"steps 0 to {end}": beyond_null(found, where, "pristine", 0, end) for end in (5, 50)},
                 "plain mean of f over probes": beyond_null_by_step(found, where, "pristine", 0, FIRST_STEPS),
             },
+            seeds=found.filter(pl.col("where") == where)["seed"],
         )
         for where in places
     ]

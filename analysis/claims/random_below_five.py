@@ -1,10 +1,9 @@
 """With random labels, m-coherence stays below 5."""
 
-import numpy as np
 import polars as pl
 
 from analysis.coherence import plain
-from analysis.contrasts import as_ratio, geometric_mean, row, rows_or
+from analysis.contrasts import as_ratio, geometric_mean, log_below, row, rows_or
 from analysis.phases import AVERAGED, PUBLISHED_M, averaged, last_step, peak, pooled, whole_network
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
@@ -46,20 +45,25 @@ def _rows(store: Store, context: Context) -> list[Row]:
         first_half = pooled(rows, epoch, (epoch + end) / 2)
         beside = [f"m-coherence {geometric_mean(middle)} pooled, {geometric_mean(top)} in the highest window."]
         variants = {
-            "highest window": _room(top),
-            "first half of the run": _room(first_half),
-            f"rescaled to the published m = {PUBLISHED_M:,}": _room(pooled(rows, epoch, end, to=PUBLISHED_M)),
+            "highest window": log_below(top, BOUND),
+            "first half of the run": log_below(first_half, BOUND),
+            f"rescaled to the published m = {PUBLISHED_M:,}": log_below(
+                pooled(rows, epoch, end, to=PUBLISHED_M), BOUND
+            ),
         }
         if not (ema := averaged(store, trials)).is_empty():
-            variants[AVERAGED] = _room(pooled(ema, epoch, end))
+            variants[AVERAGED] = log_below(pooled(ema, epoch, end), BOUND)
         where = f"{context.label}, {label}"
         made.append(
             row(
-                where, CONTRAST, _room(middle), MARGIN, as_ratio, beside=beside, variants=variants, seeds=trials["seed"]
+                where,
+                CONTRAST,
+                log_below(middle, BOUND),
+                MARGIN,
+                as_ratio,
+                beside=beside,
+                variants=variants,
+                seeds=trials["seed"],
             )
         )
     return made
-
-
-def _room(values: dict[int, float]) -> dict[int, float]:
-    return {seed: float(np.log(BOUND / value)) for seed, value in values.items() if value > 0}

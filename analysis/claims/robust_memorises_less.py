@@ -3,9 +3,8 @@
 import polars as pl
 
 from analysis.contrasts import differences, row
-from analysis.ends import at_end
+from analysis.ends import at_best, at_end
 from analysis.learning import LAST, evaluations, partly_corrupt
-from analysis.query import last_mean
 from analysis.stats import interval
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
@@ -65,7 +64,7 @@ def _row(evals: pl.DataFrame, mean: pl.DataFrame, other: pl.DataFrame, label: st
         effect(LAST),
         MARGIN,
         _lower,
-        beside=_beside(evals, mean, other),
+        beside=_beside(evals, *ids),
         variants={f"last {count} evaluations": effect(count) for count in (1, 5)},
     )
 
@@ -74,20 +73,15 @@ def _lower(effect: float, low: float, high: float) -> str:
     return f"share lower by {100 * effect:.1f} points [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _by_seed(rows: pl.DataFrame, trials: pl.DataFrame, split: str) -> dict[int, float]:
-    own = rows.filter(pl.col("split") == split).join(trials.select("trial_id", "seed"), on="trial_id")
-    return dict(own.select("seed", "accuracy").iter_rows())
-
-
-def _beside(evals: pl.DataFrame, mean: pl.DataFrame, other: pl.DataFrame) -> list[str]:
+def _beside(evals: pl.DataFrame, mean: list[str], other: list[str]) -> list[str]:
     """Test accuracy, at the end and against the best evaluation of plain averaging (stopping it early)."""
-    final = last_mean(evals, evaluations=LAST)
-    best = evals.group_by("trial_id", "split").agg(pl.col("accuracy").max())
-    after = _by_seed(final, other, "test")
+    after = at_end(evals, other, "test")
     texts = []
-    for words, rows in (("at the end", final), ("against the best evaluation of mean, chosen in hindsight", best)):
-        before = _by_seed(rows, mean, "test")
-        pairs = [after[seed] - before[seed] for seed in sorted(before.keys() & after.keys())]
+    for words, before in (
+        ("at the end", at_end(evals, mean, "test")),
+        ("against the best evaluation of mean, chosen in hindsight", at_best(evals, mean, "test")),
+    ):
+        pairs = list(differences(before, after).values())
         if pairs:
             center, low, high = (100 * value for value in interval(pl.Series(pairs).to_numpy()))
             spread = f" [{low:+.1f}, {high:+.1f}]" if len(pairs) > 1 else ""

@@ -267,3 +267,19 @@ def test_rows_that_stand_for_many_come_in_the_order_of_the_sweep(tmp_path: Path)
 
 def test_of_equally_good_rates_the_smallest_is_the_own_one() -> None:
     assert best_rate({0.3: 0.9, 0.1: 0.9, 0.03: 0.8}) == 0.1
+
+
+def test_the_middle_third_is_that_of_the_own_run(tmp_path: Path) -> None:
+    """Corrupt examples drive the steps 300 to 600 of a run of 900, beside one of 2,000 that they never drive."""
+
+    def share(one: TrialSpec, step: int, group: str) -> tuple[float, float, float] | None:
+        short = one.model.name == "lenet"
+        if short and step > 900:
+            return None
+        up = short and 300 <= step <= 600
+        return (0.5 + (0.2 if up == (group == "corrupt") else -0.2), 0.4, 0.5)
+
+    store = Store(build(tmp_path, over_seeds(HALF, {"model": "lenet", **HALF}), World(share=share)))
+    claim = import_module("analysis.claims.corrupt_drive_late").evaluate(store, open_sweep(store, "made-up"))
+    effects = {row.label.split(",")[0]: row.effect for row in claim.rows}
+    assert effects == {"MLP": pytest.approx(-0.2), "LeNet": pytest.approx(0.2)}

@@ -47,7 +47,7 @@ class World:
     accuracy: Callable[[TrialSpec, int, str], float] = lambda *_: 0.5
     coherence: Callable[[TrialSpec, int, str, str], float] = lambda *_: 2.0
     loss: Callable[[TrialSpec, int, str], float] | None = None
-    share: Callable[[TrialSpec, int, str], tuple[float, float, float]] | None = None
+    share: Callable[[TrialSpec, int, str], tuple[float, float, float] | None] | None = None
     extra: tuple[str, ...] = ()
     steps: Iterable[int] = STEPS
 
@@ -156,8 +156,9 @@ def _evals(one: TrialSpec, world: World) -> Iterable[dict[str, Any]]:
 def _shares(one: TrialSpec, world: World) -> Iterable[dict[str, Any]]:
     for step in world.steps if world.share is not None and _corrupt(one) else ():
         for group in ("pristine", "corrupt"):
-            for quantity in ("share", "mean-dot", "cumulative"):
-                value, low, high = world.share(one, step, group)  # type: ignore[misc]
+            measured = world.share(one, step, group)  # type: ignore[misc]
+            for quantity in ("share", "mean-dot", "cumulative") if measured else ():
+                value, low, high = measured  # type: ignore[misc]
                 yield {"step": step, "source": "probe", "estimator": "example", "instrument": "group-shares"} | {
                     "quantity": quantity,
                     "group": group,
