@@ -15,6 +15,14 @@ from analysis.sweeps import Context
 LEVEL = 0.5
 """Half learnt: this share of a group's given labels is predicted."""
 
+SPLITS = ("corrupt", "pristine", "test")
+HEADINGS = {
+    "corrupt": "corrupt labels predicted (memorised)",
+    "pristine": "pristine labels predicted",
+    "test": "clean test labels predicted",
+}
+"""What memorisation is read from, and the words above its panels."""
+
 LAST = 3
 """Single evaluations at the end are erratic (the iterate bounces); the last three are averaged."""
 

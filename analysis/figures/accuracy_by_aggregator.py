@@ -10,7 +10,16 @@ from analysis.drawing import describe, draw_line, footer, intervals, last_x, sha
 from analysis.errors import Skipped
 from analysis.families import architectures
 from analysis.grids import close, flat, row_label, shares
-from analysis.learning import LAST, accuracy_line, aggregator_styles, chance, evaluations, partly_corrupt
+from analysis.learning import (
+    HEADINGS,
+    LAST,
+    SPLITS,
+    accuracy_line,
+    aggregator_styles,
+    chance,
+    evaluations,
+    partly_corrupt,
+)
 from analysis.query import last_mean
 from analysis.stats import interval
 from analysis.store import Store
@@ -26,12 +35,6 @@ PUBLISHED = (
     "Zielinski, Krishnan and Chatterjee (2020) state that medians of three gradients (M3, RM3) suppress memorisation"
     " in large networks [S]; winsorizing per-example gradients is in the released code of Chatterjee (2020) [C]."
 )
-SPLITS = ("corrupt", "pristine", "test")
-HEADINGS = {
-    "corrupt": "corrupt labels predicted (memorised)",
-    "pristine": "pristine labels predicted",
-    "test": "clean test labels predicted",
-}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from analysis.drawing import footer, intervals
 from analysis.errors import Skipped
 from analysis.families import Family, architectures, families
 from analysis.grids import Entry, close, draw_lines, flat, grid_of, row_label, shares
-from analysis.learning import LAST, aggregator_styles, chance, evaluations, partly_corrupt
+from analysis.learning import HEADINGS, LAST, SPLITS, aggregator_styles, chance, evaluations, partly_corrupt
 from analysis.query import last_mean
 from analysis.rates import RATE_RULE, best_rate
 from analysis.store import Store
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 TITLE = "Each aggregator at its own learning rate"
 PUBLISHED = "No published comparison at each rule's own best learning rate is at hand."
-SPLITS = ("corrupt", "pristine", "test")
-HEADINGS = ("corrupt labels predicted (memorised)", "pristine labels predicted", "clean test labels predicted")
 CHOSEN_BY = "pristine"
 """Split whose accuracy at the end chooses an aggregator's rate: training examples only, and no corrupt label counts."""
 
@@ -86,7 +84,7 @@ def _row(store: Store, family: Family, label: str, members: list[tuple[float, Co
     ends = pl.concat([frame.select("seed", "aggregator_label", "split", "rate", "accuracy") for frame in frames])
     panels = tuple(
         Panel(heading, _lines(ends.filter(pl.col("split") == split), styles), row=f"{family.label}, {label}")
-        for heading, split in zip(HEADINGS, SPLITS, strict=True)
+        for split, heading in HEADINGS.items()
     )
     best = {one.key: top for one in panels[SPLITS.index(CHOSEN_BY)].lines if (top := _highest(one)) is not None}
     return Row(panels, best, chance(store, members[0][1]), _said(panels, best))

@@ -11,8 +11,10 @@ from analysis.errors import Skipped
 from analysis.families import architectures
 from analysis.grids import close, draw_lines, flat, grid_of, row_label, shares
 from analysis.learning import (
+    HEADINGS,
     LAST,
     LEVEL,
+    SPLITS,
     aggregator_styles,
     chance,
     end,
@@ -34,8 +36,6 @@ PUBLISHED = (
     "The abstract of Zielinski, Krishnan and Chatterjee (2020) states that medians of three gradients suppress"
     " memorising [S]. How they fare when trained for longer is not known here from any paper."
 )
-SPLITS = ("corrupt", "pristine", "test")
-HEADINGS = ("corrupt labels predicted (memorised)", "pristine labels predicted", "clean test labels predicted")
 MEMORISED = 0.75
 """Share of corrupt labels that plain averaging must predict at the end; before, delay looks like prevention."""
 
@@ -86,7 +86,7 @@ def _row(store: Store, context: Context, found: dict[str, list[tuple[str, pl.Dat
             tuple(split_line(rows, "accuracy", name, styles[name]) for name, rows in found[split]),
             row=title,
         )
-        for heading, split in zip(HEADINGS, SPLITS, strict=True)
+        for split, heading in HEADINGS.items()
     )
     tests = dict(found["test"])
     said = []

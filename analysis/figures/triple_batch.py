@@ -11,7 +11,17 @@ from analysis.drawing import footer, intervals, last_x
 from analysis.errors import Skipped
 from analysis.families import architectures
 from analysis.grids import close, draw_lines, flat, grid_of, row_label, shares
-from analysis.learning import LAST, chance, end, partly_corrupt, said_interval, split_line, split_lines
+from analysis.learning import (
+    HEADINGS,
+    LAST,
+    SPLITS,
+    chance,
+    end,
+    partly_corrupt,
+    said_interval,
+    split_line,
+    split_lines,
+)
 from analysis.store import Store
 from analysis.sweeps import Context, Sweep
 from analysis.theme import Style, aggregator_style
@@ -25,8 +35,6 @@ PUBLISHED = (
     " memorising [S]; in the released code one update takes three consecutive batches, and there is a rolling mean of"
     " three too [C]."
 )
-SPLITS = ("corrupt", "pristine", "test")
-HEADINGS = ("corrupt labels predicted (memorised)", "pristine labels predicted", "clean test labels predicted")
 RULES = ("mean", "median-of-3", "rolling-median-of-3", "rolling-mean-of-3")
 CONTRASTS = (
     ("median-of-3", 3, "mean", 3, "the median of three batches against their mean"),
@@ -81,9 +89,7 @@ def _row(store: Store, pair: Tripled, single: Context, triple: Context, label: s
                 if split == "corrupt":
                     ends[name, times] = end(rows)
     title = f"{pair.label}, {label}"
-    panels = tuple(
-        Panel(heading, tuple(lines[split]), row=title) for heading, split in zip(HEADINGS, SPLITS, strict=True)
-    )
+    panels = tuple(Panel(heading, tuple(lines[split]), row=title) for split, heading in HEADINGS.items())
     return Row(panels, chance(store, single), _said(ends))
 
 
