@@ -1,8 +1,8 @@
-"""One attempt at one trial, in this process: resume, run, record; what every runner calls.
+"""One attempt at one trial, in this process: claim, resume, run, record; what every runner calls.
 
-Order: the `attempts` row (running), the trial's parts and checkpoints, the `attempts` row (how it ended),
-the `trials` row, which makes the trial done, and last the checkpoints go. A kill between any two of these
-leaves a store that a re-run completes.
+Order: the claim, the `attempts` row (running), the trial's parts and checkpoints, the `attempts` row (how it ended),
+the `trials` row, which makes the trial done, then the checkpoints go and last the claim. A kill between any two of
+these leaves a store that a re-run completes.
 """
 
 import hashlib
@@ -15,19 +15,26 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from orchestrator import preempt
+from orchestrator.claims import Claim, claimed
 from orchestrator.deadline import Deadline
 from orchestrator.failures import STORE_IS_FULL, OutOfTimeError, failure_class
 from orchestrator.fresh import reset_process
 from orchestrator.history import close_lost, is_open
-from orchestrator.orphan import await_previous
+from orchestrator.resume import go_back, settle
 from orchestrator.states import is_stale, outcome_of
 from orchestrator.store import Store
 from orchestrator.trial_row import trial_row
 from trainables.records import write_part
 from trainables.result import TrialResult
 from trainables.spec import TrialSpec, trial_id
+from trainables.storage import SupersededError
+
+if TYPE_CHECKING:
+    from trainables.checkpoint import CheckpointFolder
+    from trainables.sink import ParquetSink
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,8 @@ class RunOptions:
 
     store: the store's folder. checkpoint_every_s: seconds between checkpoints. provenance: JSON text for
     the `trials` row. device: torch device, None chooses. timeout_s: wall seconds an attempt may take.
-    rerun_stale: replace a finished trial of an older numerics version. Of one trial: first_attempt, the number
+    rerun_stale: replace a finished trial of an older numerics version. driver: the launch; its workers take a trial
+    over from one another at once, from others only when they are gone. Of one trial: first_attempt, the number
     of the launch's first attempt at it; estimated_s, CPU seconds that the plan expects of it.
     """
 
@@ -46,6 +54,7 @@ class RunOptions:
     device: str | None = None
     timeout_s: float | None = None
     rerun_stale: bool = False
+    driver: str = ""
     first_attempt: int = 0
     estimated_s: float | None = None
 
@@ -75,26 +84,47 @@ class _Meter:
 
 def run_attempt(spec: TrialSpec, options: RunOptions, should_stop: Callable[[], bool]) -> str:
     """Bring the trial as far as it goes and say how the attempt ended: completed, diverged, stopped, interrupted or
-    failed. A trial that is done already is left alone, unless it is stale and to be replaced. An exception of the
-    trial is recorded and becomes `failed`. Raised are one while recording, and that of a store without room or
-    right to write, which every other trial would meet."""
+    failed; or `held` where somebody else has the trial. A trial that is done already is left alone, unless it is stale
+    and to be replaced. An exception of the trial is recorded and becomes `failed`. Raised are one while recording, and
+    that of a store without room or right to write, which every other trial would meet."""
     store, identity = Store(Path(options.store)), trial_id(spec)
-    done = outcome_of(store, identity)
-    if done and options.rerun_stale and is_stale(store, identity):
-        store.forget(identity)
-    elif done:
-        store.clear_checkpoints([identity])
+    if done := _done(store, identity, options):
         return done
-    from trainables.sink import SupersededError
+    with claimed(store, identity, options.driver) as claim:
+        if claim is None:
+            return "held"
+        if done := _done(store, identity, options):  # by the one who had it before
+            return done
+        if options.rerun_stale and is_stale(store, identity):
+            store.forget(identity)
+        return _attempt(spec, store, identity, options, should_stop, claim)
 
+
+def _done(store: Store, identity: str, options: RunOptions) -> str | None:
+    """The outcome of a trial that is done and to be left alone."""
+    done = outcome_of(store, identity)
+    if not done or (options.rerun_stale and is_stale(store, identity)):
+        return None
+    store.clear_checkpoints([identity])
+    return done
+
+
+def _attempt(
+    spec: TrialSpec, store: Store, identity: str, options: RunOptions, should_stop: Callable[[], bool], claim: Claim
+) -> str:
     meter, deadline = _Meter(), Deadline(options.timeout_s, should_stop)
-    row = _begin(store, identity, options)
+    row = _begin(store, identity, options, claim)
     try:
-        result = _train(spec, identity, row["attempt"], store, options, deadline, meter)
+        sink, checkpoints = _places(store, identity, claim)
+        row["start_step"] = checkpoints.newest_step()
+        _record(store, row)
+        result = _train(spec, sink, checkpoints, options, deadline, meter)
         if result.outcome == "interrupted" and deadline.passed:
             raise OutOfTimeError(f"more than the {deadline.seconds:g} s of --timeout, at step {result.end_step}")
+        if result.outcome != "interrupted":
+            settle(store, identity, sink.written)
     except SupersededError:
-        if is_open(store, identity, row["attempt"]):
+        if is_open(store, identity, claim.generation):
             _record(store, {**row, "outcome": "interrupted", "end_step": meter.step, **meter.used()})
         return "interrupted"
     except Exception as error:  # the one boundary: a failing trial is a result and never stops a sweep
@@ -105,53 +135,58 @@ def run_attempt(spec: TrialSpec, options: RunOptions, should_stop: Callable[[], 
     _record(store, {**row, **_ended(result), **meter.used()})
     if result.outcome != "interrupted":
         final = trial_row(spec, identity, result, options.provenance)
-        write_part(store.trial_file(identity), "trials", [final], tag=str(row["attempt"]))
+        try:
+            write_part(store.trial_file(identity), "trials", [final], tag=str(claim.generation), fence=claim.check)
+        except SupersededError:
+            return "interrupted"
         store.clear_checkpoints([identity])
     return result.outcome
 
 
-def _begin(store: Store, identity: str, options: RunOptions) -> dict[str, Any]:
-    from trainables.checkpoint import CheckpointFolder
-
-    checkpoints = CheckpointFolder(store.checkpoints(identity))
+def _begin(store: Store, identity: str, options: RunOptions, claim: Claim) -> dict[str, Any]:
+    """The row of this attempt, after those of older ones, whose process ended without a word, are closed."""
     row: dict[str, Any] = {
         "trial_id": identity,
-        "attempt": store.next_attempt(identity),
-        "start_step": checkpoints.newest_step(),
+        "attempt": claim.generation,
+        "start_step": 0,
         "outcome": "running",
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "started_at": time.time(),
         "estimated_s": options.estimated_s,
     }
+    before = store.next_attempt(identity) - 1
     _record(store, row)
-    await_previous(store, identity, row["attempt"])
-    close_lost(store, identity, row["attempt"] - 1, "infrastructure", "its process ended without a word")
-    if row["start_step"] != (step := checkpoints.newest_step()):  # the older attempt saved one more
-        row["start_step"] = step
-        _record(store, row)
+    if before >= 0:
+        close_lost(store, identity, before, "infrastructure", "its process ended without a word")
     return row
+
+
+def _places(store: Store, identity: str, claim: Claim) -> "tuple[ParquetSink, CheckpointFolder]":
+    """Where the trial's rows and checkpoints go, with all that cannot be gone on from removed."""
+    from trainables.checkpoint import CheckpointFolder
+    from trainables.sink import ParquetSink
+
+    claim.check()
+    written = go_back(store, identity, CheckpointFolder(store.checkpoints(identity)))
+    sink = ParquetSink(store.root, identity, claim.generation, claim.check, written)
+    return sink, CheckpointFolder(store.checkpoints(identity), sink.written, claim.check, str(claim.generation))
 
 
 def _train(
     spec: TrialSpec,
-    identity: str,
-    attempt: int,
-    store: Store,
+    sink: "ParquetSink",
+    checkpoints: "CheckpointFolder",
     options: RunOptions,
     should_stop: Callable[[], bool],
     meter: _Meter,
 ) -> TrialResult:
-    from trainables.checkpoint import CheckpointFolder
-    from trainables.sink import ParquetSink
     from trainables.trial import run_trial
 
     reset_process()
-    checkpoints = CheckpointFolder(store.checkpoints(identity))
-    store.delete_parts_beyond(identity, checkpoints.newest())
     return run_trial(
         spec,
-        ParquetSink(store.root, identity, attempt),
+        sink,
         checkpoints=checkpoints,
         checkpoint_every_s=options.checkpoint_every_s,
         should_stop=should_stop,
@@ -168,6 +203,7 @@ def _ended(result: TrialResult) -> dict[str, Any]:
     return {
         "outcome": result.outcome,
         "end_step": result.end_step,
+        "failure": "preempted" if result.outcome == "interrupted" and preempt.told() else None,
         "device": result.device,
         "measure_s": result.measure_s,
     }

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from orchestrator.claims import owner_of
 from orchestrator.errors import one_line
 from orchestrator.failures import STORE_IS_FULL, failure_class
 from orchestrator.families import Families
@@ -20,7 +21,8 @@ KILLS = 3
 
 class Endings:
     """Of one launch. specs, firsts: by trial id, the trial and the number of the launch's first attempt at it.
-    stop_family, stop_all: ask the workers to begin no other trial of this one's family, or none at all.
+    driver: this launch; only rows of its own workers are closed. stop_family, stop_all: ask the workers to begin no
+    other trial of this one's family, or none at all.
 
     A store that cannot be written concerns every trial: the first such error ends the launch and is `fatal`.
     """
@@ -32,8 +34,11 @@ class Endings:
         specs: Mapping[str, TrialSpec],
         stop_family: Callable[[TrialSpec], None],
         stop_all: Callable[[], None],
+        driver: str = "",
     ) -> None:
         self.fatal: OSError | None = None
+        self.held: set[str] = set()
+        self._driver = driver
         self._observer, self._store, self._specs = observer, store, specs
         self._stop_family, self._stop_all = stop_family, stop_all
         self._firsts = {identity: store.next_attempt(identity) for identity in specs}
@@ -49,6 +54,8 @@ class Endings:
         """The worker came back. again: classes of failures after which it tried once more, separated by spaces."""
         self._over.add(identity)
         self._kills = 0
+        if outcome == "held":
+            self.held.add(identity)
         for failure in again.split():
             retry_note(self._observer, identity, failure)
         if outcome == "failed":
@@ -59,7 +66,8 @@ class Endings:
 
     def recovers(self, identity: str, error: BaseException | None) -> None:
         """The worker did not come back, and the trial will be started again where its failures allow."""
-        why = self._close(identity, error)
+        preempted = newest_attempt(self._store, identity).get("failure") == "preempted"
+        why = "its worker was preempted" if preempted else self._close(identity, error)
         if self.fatal is None and may_retry(failures_since(self._store, identity, self._firsts[identity])):
             self._observer.note(f"{identity}: {why}; it starts again from its last checkpoint")
 
@@ -85,6 +93,13 @@ class Endings:
         """Tune has nothing left to do for these."""
         self._over |= {trial_id(spec) for spec in specs}
 
+    def take_held(self, specs: Sequence[TrialSpec]) -> list[TrialSpec]:
+        """Those of these that somebody else had when a worker came for them; they are to be looked at again."""
+        found = [spec for spec in specs if trial_id(spec) in self.held]
+        self._over -= self.held
+        self.held.clear()
+        return found
+
     def left(self, specs: Sequence[TrialSpec]) -> list[TrialSpec]:
         """Those that neither ended nor were given up."""
         return [spec for spec in specs if trial_id(spec) not in self._over]
@@ -104,7 +119,9 @@ class Endings:
         try:
             if isinstance(error, OSError) and error.errno in STORE_IS_FULL:
                 raise error
-            close_lost(self._store, identity, self._store.next_attempt(identity) - 1, failure, why)
+            owner = owner_of(self._store, identity)
+            if owner is None or owner.driver == self._driver:  # else another driver's worker has it by now
+                close_lost(self._store, identity, self._store.next_attempt(identity) - 1, failure, why)
         except OSError as storage:
             self.fatal = self.fatal or storage
             self._stop_all()

@@ -1,8 +1,9 @@
-"""Why an attempt failed, as one of five classes: what the error says, nothing about who is told.
+"""Why an attempt ended early, as one of six classes: what the error says, nothing about who is told.
 
 device-memory    the accelerator has too little memory
 host-memory      the machine has too little memory, or its memory monitor killed the worker
 infrastructure   disk, mount, network, a node or worker that is gone, data that cannot be had
+preempted        its process was asked to go (SIGTERM); a checkpoint was saved, the attempt is `interrupted`
 time-out         the wall time allowed was used up; its checkpoint is kept
 bug              everything else: the same again would fail again
 """
@@ -10,7 +11,7 @@ bug              everything else: the same again would fail again
 import errno
 from typing import Literal, get_args
 
-Failure = Literal["device-memory", "host-memory", "bug", "infrastructure", "time-out"]
+Failure = Literal["device-memory", "host-memory", "bug", "infrastructure", "preempted", "time-out"]
 FAILURES: tuple[Failure, ...] = get_args(Failure)
 
 STORE_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

@@ -29,10 +29,10 @@ def newest_attempt(store: Store, identity: str) -> dict[str, Any]:
 
 
 def failures_since(store: Store, identity: str, first: int) -> list[str]:
-    """Classes of the failed attempts from number `first` on."""
+    """Classes of the attempts from number `first` on that failed or were preempted."""
     numbers = [part_number(path) for path in store.parts("attempts", identity)]
     rows = [attempt_row(store, identity, number) for number in numbers if number >= first]
-    return [row["failure"] for row in rows if row.get("outcome") == "failed" and row["failure"]]
+    return [row["failure"] for row in rows if row.get("failure")]
 
 
 def is_open(store: Store, identity: str, attempt: int) -> bool:

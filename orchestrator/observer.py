@@ -10,7 +10,8 @@ class Observer(Protocol):
         """An attempt of this trial begins."""
 
     def finished(self, trial_id: str, outcome: str) -> None:
-        """The attempt ended and is recorded: completed, diverged, stopped, interrupted or failed."""
+        """The attempt ended and is recorded: completed, diverged, stopped, interrupted or failed; or `held`: somebody
+        else has the trial, and it is looked at again later."""
 
     def failed(self, trial_id: str, message: str) -> None:
         """Why: of a recorded failure just before `finished(..., "failed")`; alone when nothing could be

@@ -98,7 +98,7 @@ class Progress:
         with self._lock:
             now = self._clock()
             began = self._running.pop(trial_id, now)
-            if outcome != "interrupted":
+            if outcome not in ("interrupted", "held"):
                 self._closed.add(trial_id)
             if outcome == "failed":
                 self._failed.add(trial_id)

@@ -5,6 +5,7 @@
 | infrastructure | 3 times     | a mount, a network or a node comes back |
 | host-memory    | once        | a neighbour may have ended since |
 | device-memory  | once        | likewise, on a shared device |
+| preempted      | 100 times   | another node goes on from the checkpoint |
 | time-out       | no          | `coherence retry` resumes it from its checkpoint |
 | bug            | no          | the same again would fail again |
 
@@ -22,7 +23,14 @@ from orchestrator.observer import Observer
 from orchestrator.store import Store
 from trainables.spec import TrialSpec, trial_id
 
-RETRIES: dict[str, int] = {"infrastructure": 3, "host-memory": 1, "device-memory": 1, "time-out": 0, "bug": 0}
+RETRIES: dict[str, int] = {
+    "infrastructure": 3,
+    "host-memory": 1,
+    "device-memory": 1,
+    "preempted": 100,
+    "time-out": 0,
+    "bug": 0,
+}
 
 PAUSES_S = (1.0, 5.0, 25.0)
 """Before the first, second and third time after a failure of the infrastructure."""

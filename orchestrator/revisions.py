@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 from orchestrator.errors import UserError, one_line
 from orchestrator.reading import DAMAGE
 from orchestrator.store import Store
-from trainables.records import sweep_path, write_part
+from trainables.records import part_bytes, sweep_path
 from trainables.spec import TrialSpec, canonical_json
+from trainables.storage import create_exclusively
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ def record_sweep(store: Store, name: str, specs: Mapping[str, TrialSpec], defini
     if number is not None and old_text == definition and old_ids == list(specs):
         return Revision(number, False, added, kept, dropped)
     following = 0 if number is None else number + 1
-    _write(store, name, following, specs, definition)
+    if not _write(store, name, following, specs, definition):
+        return record_sweep(store, name, specs, definition)  # somebody else has made this revision meanwhile
     return Revision(following, True, added, kept, dropped)
 
 
@@ -62,7 +64,8 @@ def sweep_names(store: Store) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if next(path.glob("*.parquet"), None))
 
 
-def _write(store: Store, name: str, number: int, specs: Mapping[str, TrialSpec], definition: str) -> None:
+def _write(store: Store, name: str, number: int, specs: Mapping[str, TrialSpec], definition: str) -> bool:
+    """Whether this revision did not exist and does now."""
     now = time.time()
     rows = [
         {
@@ -76,4 +79,5 @@ def _write(store: Store, name: str, number: int, specs: Mapping[str, TrialSpec],
         }
         for position, (identity, spec) in enumerate(specs.items())
     ]
-    write_part(sweep_path(store.root, name, number), "sweeps", rows, tag="driver")
+    path = sweep_path(store.root, name, number)
+    return create_exclusively(path, part_bytes("sweeps", rows), durable=True)

@@ -3,6 +3,7 @@
 import math
 import signal
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from orchestrator.errors import StoreWriteError, UserError, reason
 from orchestrator.failures import STORAGE
 from orchestrator.installed import require
 from orchestrator.load import LoadedSweep, load_sweep
-from orchestrator.lock import DriverLock
 from orchestrator.observer import Observer
 from orchestrator.plan import EVERYTHING, Plan, Wanted, available_cpus, make_plan
 from orchestrator.provenance import collect
@@ -111,8 +111,7 @@ def run_loaded(
         require_answer(where.address)
     store = create_store(store_path)
     try:
-        with DriverLock(store.root, say):
-            return _run(loaded, store, where, observer_of, say, wanted)
+        return _run(loaded, store, where, observer_of, say, wanted)
     except OSError as error:
         if error.errno not in STORAGE:
             raise
@@ -163,6 +162,7 @@ def _launch(
         collect(store.root),
         timeout_s=where.timeout_s,
         rerun_stale=wanted.stale,
+        driver=uuid.uuid4().hex,
     )
     try:
         if where.local:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from orchestrator.claims import held
 from orchestrator.errors import one_line
-from orchestrator.lock import live_driver_since
 from orchestrator.reading import Damage
 from orchestrator.store import COMPACTED, Store
 from trainables.records import CURVES, NUMERICS_VERSION
@@ -21,7 +21,7 @@ _FINISHED = ["outcome", "numerics_version"]
 class Status:
     """Counts by state: disjoint, and they add up to `planned`.
 
-    done: completed. running: an attempt of the live driver has begun. failed: the last attempt raised.
+    done: completed. running: somebody who is alive claims it. failed: the last attempt raised.
     pending: all the rest, interrupted and lost attempts included. diverged and stopped are done as well.
     """
 
@@ -60,12 +60,11 @@ def survey(store: Store, trial_ids: Iterable[str], damage: Damage) -> tuple[dict
     if not store.exists:
         return dict.fromkeys(wanted, "pending"), stale
     compacted = _compacted(store, damage)
-    since = live_driver_since(store.root)
     states = {}
     for identity in wanted:
         rows = damage.rows(store.trial_file(identity), _FINISHED)
         row = rows[0] if rows else compacted.get(identity)
-        states[identity] = STATES[row["outcome"]] if row else _unfinished(store, identity, since, damage)
+        states[identity] = STATES[row["outcome"]] if row else _unfinished(store, identity, damage)
         if row and _is_older(row):
             stale.add(identity)
     return states, stale
@@ -125,10 +124,8 @@ def _compacted(store: Store, damage: Damage) -> dict[str, dict[str, Any]]:
     return {row["trial_id"]: row for row in rows}
 
 
-def _unfinished(store: Store, trial_id: str, since: float | None, damage: Damage) -> str:
-    attempt = last_attempt(store, trial_id, ["outcome", "started_at"], damage)
-    if attempt.get("outcome") == "failed":
-        return "failed"
-    started = attempt.get("started_at")
-    alive = since is not None and isinstance(started, float) and started >= since
-    return "running" if alive and attempt.get("outcome") == "running" else "pending"
+def _unfinished(store: Store, trial_id: str, damage: Damage) -> str:
+    if held(store, trial_id):
+        return "running"
+    failed = last_attempt(store, trial_id, ["outcome"], damage).get("outcome") == "failed"
+    return "failed" if failed else "pending"

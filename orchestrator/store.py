@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from orchestrator.errors import UserError, reason
-from trainables.records import CURVES, SCHEMA_VERSION, STORE_FILE, part_number, part_path, sync_folder
+from trainables.records import CURVES, SCHEMA_VERSION, STORE_FILE, part_number, part_path
+from trainables.storage import sync_folder
 
 FORMAT = "gradient-coherence"
 COMPACTED = "compacted"

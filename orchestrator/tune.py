@@ -19,7 +19,7 @@ import ray
 from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator import packages, retries
+from orchestrator import packages, preempt, retries
 from orchestrator.address import no_cluster, require_answer
 from orchestrator.attempt import RunOptions, run_attempt
 from orchestrator.endings import Endings
@@ -27,6 +27,7 @@ from orchestrator.errors import one_line
 from orchestrator.families import family_key
 from orchestrator.launch import ForWorkers, Launch
 from orchestrator.observer import Observer
+from orchestrator.others import Others
 from orchestrator.quiet import log_path, quiet
 from orchestrator.resources import ClusterError, Node, Resources, fewer, fit, slots
 from orchestrator.retries import Attempt, run_with_retries
@@ -98,13 +99,18 @@ def run_on_ray(
                 {trial_id(spec): spec for spec in specs},
                 lambda spec: switch.request_family(family_key(spec)),
                 switch.request,
+                options.driver,
             )
-            for first in range(0, len(specs), WAVE):
-                wave = specs[first : first + WAVE]
-                while wave and not switch.requested:
-                    _run_wave(wave, launch, resources, slots(resources, nodes), scratch, endings)
-                    wave = endings.left(wave)
-                    resources = fewer(resources, nodes) if wave else resources
+            left, others = list(specs), Others(Store(store), options.driver, observer, lambda: switch.requested)
+            while left and not switch.requested:
+                for first in range(0, len(left), WAVE):
+                    wave = left[first : first + WAVE]
+                    while wave and not switch.requested:
+                        _run_wave(wave, launch, resources, slots(resources, nodes), scratch, endings)
+                        wave = endings.left(wave)
+                        resources = fewer(resources, nodes) if wave else resources
+                others.add(endings.take_held(left))
+                left = others.next_ready()
     if switch.interrupted:
         raise KeyboardInterrupt
 
@@ -178,7 +184,7 @@ def _run_wave(
         for identity, spec in ((trial_id(spec), spec) for spec in specs)
     ]
     events = _Events(endings, launch.observer)
-    trainable = tune.with_parameters(_trial, launch=launch.for_workers)
+    trainable = tune.with_parameters(_Worker, launch=launch.for_workers)
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": resources.cpu, "gpu": resources.gpu}),
         param_space={"trial": tune.grid_search(points)},
@@ -190,6 +196,7 @@ def _run_wave(
             callbacks=[events],
             stop=_StopWhenIdle(launch.switch, events, launch.observer),
             failure_config=tune.FailureConfig(max_failures=RETRIES),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),  # we have our own
         ),
     )
     try:
@@ -210,14 +217,35 @@ def _name(trial: Any) -> str:
     return str(trial.config["trial"]["trial_id"])
 
 
+class _Worker(tune.Trainable):
+    """Runs in the worker, in its main thread, where SIGTERM can be heeded: one step is one whole trial."""
+
+    def setup(self, config: dict[str, Any], launch: ForWorkers) -> None:  # type: ignore[override]
+        self._launch = launch
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        return True  # the process is used again; each attempt begins by resetting it
+
+    def step(self) -> dict[str, Any]:
+        with preempt.heeded():
+            result = _trial(self.config, self._launch)
+        if preempt.told():
+            ray.actor.exit_actor()
+        return {**result, "done": True}
+
+
 def _trial(config: dict[str, Any], launch: ForWorkers) -> dict[str, str]:
-    """Runs in the worker, off its main thread; the result travels as Tune's last report."""
+    """The result travels as Tune's last report."""
     if _digest_here() != launch.digest:
         raise ClusterError(
             f"this worker sees other sources of {', '.join(packages.NUMERICS)} ({packages.locate('trainables')}) than"
             " the process that started the sweep: they were edited since, or its node has another version."
         )
-    point, stopped, again = config["trial"], StopPoll(launch.flag), list[str]()
+    point, asked, again = config["trial"], StopPoll(launch.flag), list[str]()
+
+    def stopped() -> bool:
+        return preempt.told() or asked()
+
     spec = parse_spec(point["spec"])
     if stopped() or family_flag(launch.flag, family_key(spec)).exists():
         return {"outcome": "interrupted"}

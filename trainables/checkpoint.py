@@ -6,15 +6,16 @@ and probe sample come from named streams that begin anew each epoch or trial, so
 
 import hashlib
 import io
-import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
-from trainables.records import NUMERICS_VERSION, sync_folder
+from trainables.records import NUMERICS_VERSION
+from trainables.storage import Fence, publish
 
 NUMERICS = "numerics_version"
+PARTS = "parts"
 KEPT = 2
 """The newest and, in case that cannot be read, the one before."""
 
@@ -30,11 +31,18 @@ class StaleCheckpointError(DamagedCheckpointError):
 class CheckpointFolder:
     """`<path>/checkpoint-<k>.pt`, k = 0, 1, ...: SHA-256 of the content, then the content as torch saves it.
 
-    Loaded with `weights_only`, and only when digest and numerics version agree.
+    Loaded with `weights_only`, and only when digest and numerics version agree. parts: what the sink has written, as
+    each checkpoint remembers it (`ParquetSink.written`). fence, tag: as in `storage.publish`.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        parts: dict[str, tuple[int, int]] | None = None,
+        fence: Fence | None = None,
+        tag: str = "saving",
+    ) -> None:
+        self.path, self._parts, self._fence, self._tag = path, parts, fence, tag
 
     def _file(self, k: int) -> Path:
         return self.path / f"checkpoint-{k}.pt"
@@ -43,28 +51,37 @@ class CheckpointFolder:
         return sorted(int(file.stem.removeprefix("checkpoint-")) for file in self.path.glob("checkpoint-*.pt"))
 
     def save(self, k: int, content: dict[str, Any]) -> None:
-        """Write checkpoint k under a temporary name, sync, rename; then drop all but the last KEPT."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        temporary = self.path / f"checkpoint-{k}.tmp"
-        try:
-            buffer = io.BytesIO()
-            torch.save({**content, NUMERICS: NUMERICS_VERSION}, buffer)
-            with temporary.open("wb") as file:
-                file.write(hashlib.sha256(buffer.getbuffer()).digest())
-                file.write(buffer.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._file(k))
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(self.path)
+        """Write checkpoint k whole; then drop all but the last KEPT."""
+        buffer = io.BytesIO()
+        whole = {**content, NUMERICS: NUMERICS_VERSION}
+        torch.save(whole if self._parts is None else {**whole, PARTS: dict(self._parts)}, buffer)
+
+        def write(file: BinaryIO) -> None:
+            file.write(hashlib.sha256(buffer.getbuffer()).digest())
+            file.write(buffer.getbuffer())
+
+        publish(self._file(k), write, tag=self._tag, fence=self._fence)
         for old in self._numbers():
             if old <= k - KEPT:
-                self._file(old).unlink()
+                self.drop(old)
+
+    def drop(self, k: int) -> None:
+        """Remove checkpoint k."""
+        self._file(k).unlink(missing_ok=True)
 
     def load(self, k: int) -> dict[str, Any]:
         """Content of checkpoint k. Raises DamagedCheckpointError when its digest disagrees, StaleCheckpointError when
         its numerics version does."""
+        content = self._content(k)
+        content.pop(PARTS, None)
+        return content
+
+    def parts(self, k: int) -> dict[str, tuple[int, int]] | None:
+        """The parts that checkpoint k remembers; None in one that was saved without."""
+        found = self._content(k).get(PARTS)
+        return None if found is None else dict(found)
+
+    def _content(self, k: int) -> dict[str, Any]:
         saved = self._file(k).read_bytes()
         if hashlib.sha256(saved[32:]).digest() != saved[:32]:
             raise DamagedCheckpointError(f"{self._file(k)} is not what was saved")

@@ -5,13 +5,15 @@ DuckDB globs (`<store>/<table>/*/*.parquet`) work without options. Field metadat
 column holds and in which unit.
 """
 
-import os
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from trainables.storage import Fence, publish
 
 SCHEMA_VERSION = 2
 NUMERICS_VERSION = 1
@@ -97,7 +99,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             _column(
                 "failure",
                 _S,
-                "class of a failed attempt: device-memory, host-memory, bug, infrastructure or time-out; else null",
+                "device-memory, host-memory, bug, infrastructure, time-out (failed attempts) or preempted; else null",
             ),
             _column("error_class", _S, "exception class of a failed attempt"),
             _column("fingerprint", _S, "digest of the traceback without line numbers and values"),
@@ -240,32 +242,24 @@ def to_table(table: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
 
 
 def write_part(
-    path: Path, table: str, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, str] | None = None, *, tag: str
+    path: Path,
+    table: str,
+    rows: Sequence[Mapping[str, Any]],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    tag: str,
+    fence: Fence | None = None,
 ) -> None:
-    """Write one file so that a reader sees all of it or nothing: temporary name, fsync, rename, fsync the folder.
+    """Write one file of the declared schema, whole or not at all; `tag` and `fence` as in `storage.publish`."""
+    content = part_bytes(table, rows, metadata)
+    publish(path, lambda file: file.write(content), tag=tag, fence=fence)
 
-    `tag` ends the temporary name (`.tmp-<tag>`), so that writers never share one.
-    """
+
+def part_bytes(table: str, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, str] | None = None) -> bytes:
+    """The bytes of one file of the declared schema; its metadata names table and schema version too."""
     built = to_table(table, rows)
     content = {"table": table, "schema_version": str(SCHEMA_VERSION), **(metadata or {})}
     built = built.replace_schema_metadata({key.encode(): value.encode() for key, value in content.items()})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp-{tag}")
-    try:
-        with temporary.open("wb") as file:
-            pq.write_table(built, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    buffer = io.BytesIO()
+    pq.write_table(built, buffer, compression="zstd")
+    return buffer.getvalue()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.records import CURVES, part_path, write_part
+from trainables.storage import Fence
 
 Row = Mapping[str, Any]
 
@@ -56,20 +57,27 @@ class TeeSink(Sink):
             sink.flush(part, metadata)
 
 
-class SupersededError(RuntimeError):
-    """A newer attempt at the same trial has begun: this one must not write any more."""
+Written = dict[str, tuple[int, int]]
+"""`<table>/part-<k>.parquet` -> (attempt that wrote it, rows): what a trial's curves consist of."""
+
+
+def unfenced() -> None:
+    """The fence of a writer that nobody can supersede."""
 
 
 class ParquetSink(Sink):
     """Buffers rows and writes `<store>/<table>/<trial_id>/part-<k>.parquet` at each flush.
 
     A table without rows since the last flush gets no file. `attempt` enters the temporary names and
-    the metadata of each file. A flush raises SupersededError, and writes nothing, once a newer attempt
-    has its row in the store.
+    the metadata of each file. A flush raises SupersededError, and leaves nothing, once the fence says that a newer
+    attempt has begun. written: the parts so far, those of earlier attempts included where they were given.
     """
 
-    def __init__(self, store: Path, trial_id: str, attempt: int) -> None:
-        self._store, self._trial_id, self._attempt = store, trial_id, attempt
+    def __init__(
+        self, store: Path, trial_id: str, attempt: int, fence: Fence = unfenced, written: Written | None = None
+    ) -> None:
+        self._store, self._trial_id, self._attempt, self._fence = store, trial_id, attempt, fence
+        self.written: Written = {} if written is None else written
         self._rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
     def write(self, table: str, rows: Iterable[Row]) -> None:
@@ -80,10 +88,9 @@ class ParquetSink(Sink):
 
     def flush(self, part: int, metadata: Mapping[str, str]) -> None:
         """Write the buffered rows as part `part` of their tables."""
-        if part_path(self._store, "attempts", self._trial_id, self._attempt + 1).exists():
-            raise SupersededError(f"attempt {self._attempt + 1} at trial {self._trial_id} has begun")
         content = {**metadata, "attempt": str(self._attempt), "part": str(part)}
         for table in CURVES:
             if rows := self._rows.pop(table, None):
                 path = part_path(self._store, table, self._trial_id, part)
-                write_part(path, table, rows, content, tag=str(self._attempt))
+                write_part(path, table, rows, content, tag=str(self._attempt), fence=self._fence)
+                self.written[f"{table}/{path.name}"] = (self._attempt, len(rows))

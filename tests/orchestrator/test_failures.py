@@ -201,7 +201,7 @@ def test_only_an_open_row_is_closed(store: Store, fake_trial: FakeTrial, tiny_sp
 
 def test_a_late_writer_leaves_what_was_closed(store: Store, fake_trial: FakeTrial, tiny_spec: TrialSpec) -> None:
     """The older attempt was taken for lost, is alive, and meets the newer one's row."""
-    from trainables.sink import SupersededError
+    from trainables.storage import SupersededError
 
     identity = trial_id(tiny_spec)
 

@@ -284,3 +284,41 @@ def test_the_stop_flag_is_looked_at_now_and_then(tmp_path: Path) -> None:
     flag.touch()
     assert not poll(), "within the interval the file system is left alone"
     assert StopPoll(flag)()
+
+
+@pytest.mark.ray
+def test_a_preempted_worker_saves_and_another_goes_on(tmp_path: Path) -> None:
+    """SIGTERM reaches the trial at its next step; the process ends, and the trial begins again in a new one."""
+    ran = tmp_path / "ran.txt"
+
+    def attempt(spec: TrialSpec, options: RunOptions, should_stop: Stop) -> str:
+        first = not ran.exists()  # nothing of this module can be named here: workers do not see it
+        with ran.open("a", encoding="utf-8") as file:
+            file.write(f"{os.getpid()}\n")
+        if not first:
+            return "completed"
+        os.kill(os.getpid(), signal.SIGTERM)
+        limit = time.monotonic() + 30
+        while not should_stop() and time.monotonic() < limit:
+            pass
+        return "interrupted" if should_stop() else "failed"
+
+    observer = launch(tmp_path, 1, attempt)
+    assert observer.outcomes == {trial_id(tiny(0)): ["completed"]}
+    assert len({tuple(line) for line in lines(ran)}) == 2
+
+
+@pytest.mark.ray
+def test_a_trial_that_somebody_else_has_comes_last(tmp_path: Path) -> None:
+    ran = tmp_path / "ran.txt"
+
+    def attempt(spec: TrialSpec, options: RunOptions, should_stop: Stop) -> str:
+        known = ran.exists() and str(spec.seed) in ran.read_text(encoding="utf-8").split()
+        with ran.open("a", encoding="utf-8") as file:
+            file.write(f"{spec.seed}\n")
+        return "held" if spec.seed == 0 and not known else "completed"
+
+    observer = launch(tmp_path, 3, attempt)
+    assert observer.outcomes[trial_id(tiny(0))] == ["held", "completed"]
+    assert lines(ran)[-1] == ["0"]
+    assert any("waiting" in note for note in observer.notes)

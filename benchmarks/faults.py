@@ -1,0 +1,167 @@
+"""Disturb drivers of one sweep at random, complete it, and compare the store with an undisturbed one, row for row.
+
+    python -m benchmarks.faults [--kills 40] [--seed 1] [--json FILE]
+
+Two drivers, each a process of its own (`coherence run --local`), work on one sweep in one store. A seeded schedule
+kills (SIGKILL), preempts (SIGTERM) or freezes one of them: a frozen one (SIGSTOP) sleeps until its claim has expired and
+another has taken its trial over, then wakes up as a late writer. Between them, parts of unfinished trials are cut
+short. What was killed is started again. A claim lasts three seconds here, so that waking up late does not take minutes.
+Prints what was done, the steps repeated, and how many (table, trial) pairs equal the undisturbed ones bit for bit.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.test_kill import attempts, curves
+from trainables.records import CURVES, part_number
+
+SWEEP = """
+name: faults
+axes:
+  aggregator: [mean, {name: winsorized, level: 4}, rolling-median-of-3]
+  seed: {range: [0, 8]}
+fixed:
+  dataset: digits
+  model: {name: mlp, widths: [64]}
+  corruption: {name: permuted-labels, fraction: 0.5}
+  optimizer: {name: sgd, lr: 0.2}
+  batch_size: 32
+  epochs: 60
+measure:
+  probe: {examples: 500, schedule: {every: 20}}
+  evaluate: {schedule: {every: 20}}
+"""
+SWEEP_TRIALS = 24
+CLAIM_S = 3.0
+ACTIONS = ("kill", "kill", "preempt", "freeze", "cut")
+
+
+@dataclass
+class Campaign:
+    """Two drivers and what was done to them."""
+
+    folder: Path
+    rng: random.Random
+    done: Counter[str] = field(default_factory=Counter)
+    drivers: list[subprocess.Popen] = field(default_factory=list)
+
+    @property
+    def store(self) -> Path:
+        """The disturbed store."""
+        return self.folder / "disturbed"
+
+    def start(self, store: str = "disturbed") -> subprocess.Popen:
+        """One driver."""
+        code = "import sys; from orchestrator.cli import main; sys.exit(main())"
+        arguments = ["run", "faults.yaml", "--store", store, "--local", "--checkpoint-every", "0.2"]
+        surroundings = {**os.environ, "GRADIENT_COHERENCE_CLAIM_S": str(CLAIM_S), "PYTHONPATH": str(Path.cwd())}
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            cwd=self.folder,
+            env=surroundings,
+            stdout=subprocess.DEVNULL,
+            stderr=(self.folder / "drivers.log").open("ab"),
+        )
+
+    def disturb(self) -> None:
+        """One action on one driver; those that are gone begin again."""
+        self.drivers = [driver if driver.poll() is None else self.start() for driver in self.drivers]
+        time.sleep(self.rng.uniform(1.0, 6.0))
+        victim, action = self.rng.choice(self.drivers), self.rng.choice(ACTIONS)
+        if victim.poll() is not None:
+            return
+        if action == "cut" and not self._cut():
+            return
+        self.done[action] += 1
+        if action == "kill":
+            victim.kill()
+            victim.wait()
+        elif action == "preempt":
+            victim.terminate()
+            victim.wait()
+        elif action == "freeze":
+            victim.send_signal(signal.SIGSTOP)
+            time.sleep(CLAIM_S + self.rng.uniform(1.0, 4.0))
+            victim.send_signal(signal.SIGCONT)
+
+    def _cut(self) -> bool:
+        """Cut the newest part of an unfinished trial short."""
+        parts = [
+            path
+            for table in CURVES
+            for path in self.store.glob(f"{table}/*/part-*.parquet")
+            if not (self.store / "trials" / path.parent.name).exists()
+        ]
+        if not parts:
+            return False
+        part = max(parts, key=part_number)
+        try:
+            os.truncate(part, part.stat().st_size // 2)
+        except FileNotFoundError:  # its trial has gone back meanwhile
+            return False
+        return True
+
+    def finished(self) -> bool:
+        """Whether every trial is done."""
+        return len(list(self.store.glob("trials/*/part-0.parquet"))) == SWEEP_TRIALS
+
+
+def repeated_steps(store: Path) -> tuple[int, int]:
+    """(steps made in all attempts whose end is known, steps of the finished trials)."""
+    rows = attempts(store).to_pylist()
+    made = sum((row["end_step"] or row["start_step"] or 0) - (row["start_step"] or 0) for row in rows)
+    steps = sum(len(table) for table in curves(store)["steps"].values())
+    return made, steps
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        campaign = Campaign(Path(name), random.Random(given.seed))
+        (campaign.folder / "faults.yaml").write_text(SWEEP)
+        if campaign.start("undisturbed").wait() != 0:
+            raise SystemExit("the undisturbed run failed")
+        campaign.drivers = [campaign.start(), campaign.start()]
+        while sum(campaign.done.values()) < given.kills and not campaign.finished():
+            campaign.disturb()
+        codes = [driver.wait() for driver in campaign.drivers]
+        last = campaign.start().wait()
+        expected, found = curves(campaign.folder / "undisturbed"), curves(campaign.store)
+        pairs = [(table, trial) for table, trials in expected.items() for trial in trials]
+        equal = sum(
+            trial in found[table] and found[table][trial].equals(expected[table][trial]) for table, trial in pairs
+        )
+        made, steps = repeated_steps(campaign.store)
+        left = len([*campaign.store.glob("claims/*/*"), *campaign.store.glob("checkpoints/*/*")])
+        result = {
+            **{action: campaign.done[action] for action in sorted(set(ACTIONS))},
+            "trials": SWEEP_TRIALS,
+            "attempts": attempts(campaign.store).num_rows,
+            "codes": [*codes, last],
+            "equal": equal,
+            "pairs": len(pairs),
+            "steps_made": made,
+            "steps": steps,
+            "claims_and_checkpoints_left": left,
+        }
+    print(json.dumps(result))
+    if given.json:
+        given.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

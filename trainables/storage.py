@@ -1,0 +1,90 @@
+"""Files that appear whole or not at all, and that only the rightful writer may leave behind."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+Fence = Callable[[], None]
+"""Raises SupersededError once somebody else owns what this process is about to write."""
+
+
+class SupersededError(RuntimeError):
+    """A newer attempt at the same trial has begun: this one must not write any more."""
+
+
+def publish(path: Path, write: Callable[[BinaryIO], object], *, tag: str, fence: Fence | None = None) -> None:
+    """Write one file so that a reader sees all of it or nothing: temporary name, fsync, rename, fsync the folder.
+
+    tag: ends the temporary name (`.tmp-<tag>`), so that writers never share one.
+    fence: asked when all but the renaming is done, since writing may hang for minutes on a lost mount. A file of
+    this name that somebody left after losing the right to it gives way; should this writer have lost it between being
+    asked and renaming, its file is taken away again, unless the new owner has put his in its place.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp-{tag}")
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        if fence is None:
+            temporary.replace(path)
+        else:
+            _rename_fenced(temporary, path, fence)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def create_exclusively(path: Path, content: bytes, *, durable: bool = False) -> bool:
+    """Make a file that did not exist, whole; False where there is one. Of several that try, one succeeds. durable: it
+    is on the disk when this returns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}-{os.urandom(4).hex()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    if durable:
+        sync_folder(path.parent)
+    return True
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _rename_fenced(temporary: Path, path: Path, fence: Fence) -> None:
+    fence()
+    ours = temporary.stat().st_ino
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        fence()
+        temporary.replace(path)
+    try:
+        fence()
+    except SupersededError:
+        if _inode(path) == ours:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
