@@ -13,7 +13,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+READABLE_VERSIONS = (2, 3)
+"""3 added the table `digests` and changed no other: a store of version 2 is one without digests."""
 NUMERICS_VERSION = 1
 """Raised whenever the same spec gives other numbers than before."""
 
@@ -193,6 +195,20 @@ SCHEMAS: dict[str, pa.Schema] = {
             _column("undefined", _S, "why the value is null; null when it is defined"),
         ]
     ),
+    "digests": pa.schema(
+        [
+            _ID,
+            _STEP,
+            _column(
+                "kind",
+                _S,
+                "parameter, buffer, state (optimizer, aggregator, average) or batch (of the update that follows)",
+                nullable=False,
+            ),
+            _column("name", _S, "of the tensor; of a batch: indices, inputs or labels", nullable=False),
+            _column("sha256", _S, "first 16 hex digits of SHA-256 over type, shape and bytes", nullable=False),
+        ]
+    ),
     "sweeps": pa.schema(
         [
             _column("sweep", _S, "name", nullable=False),
@@ -207,6 +223,9 @@ SCHEMAS: dict[str, pa.Schema] = {
 }
 
 CURVES = ("steps", "layers", "evals", "examples", "instruments")
+"""Tables of measurements, whose rows `trials` counts."""
+
+PARTED = (*CURVES, "digests")
 """Tables a trial writes while it trains: no clock, host or attempt column; equal bit for bit after a resume."""
 
 

@@ -1,6 +1,6 @@
 """One trial in one process: train, measure while training, leave rows in a sink.
 
-Step t means the parameters after t updates. At each step, in this order: evaluate, probe, take the
+Step t means the parameters after t updates. At each step, in this order: evaluate, probe, digest, take the
 batch's gradients (and online statistics, before the update), aggregate, update, perhaps checkpoint.
 """
 
@@ -10,9 +10,11 @@ from math import isfinite
 
 from trainables.build import build_setting
 from trainables.checkpoint import CheckpointFolder
+from trainables.digests import digest_rows
 from trainables.outcomes import DivergedError, InterruptedBeforeError, never
-from trainables.records import CURVES
+from trainables.records import PARTED
 from trainables.result import TrialResult
+from trainables.schedules import digest_steps
 from trainables.setting import Setting
 from trainables.sink import Sink
 from trainables.spec import Stop, TrialSpec
@@ -44,7 +46,7 @@ def run_trial(
     except (DivergedError, InterruptedBeforeError) as error:
         # Sorting examples comes before everything: there is no setting yet that could say more.
         diverged = isinstance(error, DivergedError)
-        nothing = dict.fromkeys(CURVES, 0)
+        nothing = dict.fromkeys(PARTED, 0)
         return TrialResult(
             "diverged" if diverged else "interrupted", str(error) if diverged else None, 0, 0, {}, nothing
         )
@@ -61,10 +63,11 @@ class _Run:
         self._step = self._start = 0
         self._fresh = True
         self._part = 0
-        self._rows = dict.fromkeys(CURVES, 0)
+        self._rows = dict.fromkeys(PARTED, 0)
         self._saved_at = time.monotonic()
         self._measure_s = 0.0
         self._finals: dict[str, float | None] = {}
+        self._digest_steps = digest_steps(setting.last_step)
 
     def resume(self) -> None:
         """Take up the newest checkpoint, if any."""
@@ -75,7 +78,7 @@ class _Run:
         self._fresh = False
         self._setting.load_state(content["setting"])
         self._step = self._start = content["step"]
-        self._rows = dict(content["rows"])
+        self._rows |= content["rows"]
         self._part = k + 1
 
     def to_end(self, should_stop: Callable[[], bool], on_step: Callable[[int, int], None] | None) -> TrialResult:
@@ -107,7 +110,7 @@ class _Run:
         return outcome
 
     def _measure(self) -> str | None:
-        """Evaluations, probe and instruments due at this step; which target of the spec is reached, if one is."""
+        """Evaluations, probe, instruments, digests due at this step; which target of the spec is reached, if one is."""
         setting, step, began = self._setting, self._step, time.process_time()
         reached = None
         if step in setting.evaluation_steps:
@@ -120,6 +123,8 @@ class _Run:
             layers, instruments = setting.watch.rows(step, at_the_end=bool(reached))
             self._write("layers", [{"step": step, **row} for row in layers])
             self._write("instruments", [{"step": step, **row} for row in instruments])
+        if reached or step in self._digest_steps:
+            self._write("digests", digest_rows(setting, step))
         self._measure_s += time.process_time() - began
         return reached
 
