@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.deadline import Deadline
+from orchestrator.early_stopping import Contest, Judge, was_stopped_early
 from orchestrator.failures import STORE_IS_FULL, OutOfTimeError, failure_class
 from orchestrator.fresh import reset_process
 from orchestrator.history import close_lost, is_open
@@ -36,7 +37,8 @@ class RunOptions:
 
     store: the store's folder. checkpoint_every_s: seconds between checkpoints. provenance: JSON text for
     the `trials` row. device: torch device, None chooses. timeout_s: wall seconds an attempt may take.
-    rerun_stale: replace a finished trial of an older numerics version. Of one trial: first_attempt, the number
+    rerun_stale: replace a finished trial of an older numerics version. rerun_stopped: replace one that was stopped
+    early. contest: the rule by which trials are stopped early; None for none. Of one trial: first_attempt, the number
     of the launch's first attempt at it; estimated_s, CPU seconds that the plan expects of it.
     """
 
@@ -46,6 +48,8 @@ class RunOptions:
     device: str | None = None
     timeout_s: float | None = None
     rerun_stale: bool = False
+    rerun_stopped: bool = False
+    contest: Contest | None = None
     first_attempt: int = 0
     estimated_s: float | None = None
 
@@ -80,7 +84,7 @@ def run_attempt(spec: TrialSpec, options: RunOptions, should_stop: Callable[[], 
     right to write, which every other trial would meet."""
     store, identity = Store(Path(options.store)), trial_id(spec)
     done = outcome_of(store, identity)
-    if done and options.rerun_stale and is_stale(store, identity):
+    if done and _is_to_be_replaced(store, identity, options):
         store.forget(identity)
     elif done:
         store.clear_checkpoints([identity])
@@ -108,6 +112,11 @@ def run_attempt(spec: TrialSpec, options: RunOptions, should_stop: Callable[[], 
         write_part(store.trial_file(identity), "trials", [final], tag=str(row["attempt"]))
         store.clear_checkpoints([identity])
     return result.outcome
+
+
+def _is_to_be_replaced(store: Store, identity: str, options: RunOptions) -> bool:
+    stale = options.rerun_stale and is_stale(store, identity)
+    return stale or (options.rerun_stopped and was_stopped_early(store, identity))
 
 
 def _begin(store: Store, identity: str, options: RunOptions) -> dict[str, Any]:
@@ -143,6 +152,7 @@ def _train(
     meter: _Meter,
 ) -> TrialResult:
     from trainables.checkpoint import CheckpointFolder
+    from trainables.outcomes import no_reason
     from trainables.sink import ParquetSink
     from trainables.trial import run_trial
 
@@ -157,6 +167,7 @@ def _train(
         should_stop=should_stop,
         device=options.device,
         on_step=meter.on_step,
+        judge=Judge(options.contest, store.root, identity) if options.contest else no_reason,
     )
 
 

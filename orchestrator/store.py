@@ -62,11 +62,14 @@ class Store:
     def forget(self, trial_id: str) -> None:
         """Undo a finished trial, so that it runs again from the beginning; the rows of its attempts stay.
 
-        Checkpoints first, which a finished trial needs no more: nothing could resume from them. Then the `trials`
-        row, which makes the trial pending. Then its parts, which the next attempt would delete as well. A kill
-        between any two leaves it either done as before or pending.
+        Checkpoints first, which a finished trial needs no more: nothing could resume from them; and what it came to at
+        the rungs of early stopping, which is its own no more. Then the `trials` row, which makes the trial pending.
+        Then its parts, which the next attempt would delete as well. A kill between any two leaves it either done as
+        before or pending.
         """
         self.clear_checkpoints([trial_id])
+        for path in (self.root / "rungs").glob(f"*/*/{trial_id}.json"):
+            path.unlink(missing_ok=True)
         self.trial_file(trial_id).unlink()
         sync_folder(self.trial_file(trial_id).parent)
         self.delete_parts_beyond(trial_id, None)

@@ -21,6 +21,9 @@ NUMERICS_VERSION = 1
 
 STORE_FILE = "_store.json"
 
+STOPPED_EARLY = "early stopping:"
+"""How the `reason` of a trial begins that was stopped because others of its sweep did better."""
+
 
 def _column(name: str, kind: pa.DataType, doc: str, *, nullable: bool = True) -> pa.Field:
     return pa.field(name, kind, nullable=nullable, metadata={"doc": doc})

@@ -7,11 +7,12 @@ batch's gradients (and online statistics, before the update), aggregate, update,
 import time
 from collections.abc import Callable
 from math import isfinite
+from typing import Any
 
 from trainables.build import build_setting
 from trainables.checkpoint import CheckpointFolder
 from trainables.digests import digest_rows
-from trainables.outcomes import DivergedError, InterruptedBeforeError, never
+from trainables.outcomes import DivergedError, InterruptedBeforeError, never, no_reason
 from trainables.records import PARTED
 from trainables.result import TrialResult
 from trainables.schedules import digest_steps
@@ -21,6 +22,8 @@ from trainables.spec import Stop, TrialSpec
 
 FINAL = ("train", "test", "pristine", "corrupt")
 """Splits whose last accuracy is a column of `trials`."""
+
+Judge = Callable[[int, list[dict[str, Any]]], str | None]
 
 
 def run_trial(
@@ -32,6 +35,7 @@ def run_trial(
     should_stop: Callable[[], bool] = never,
     device: str | None = None,
     on_step: Callable[[int, int], None] | None = None,
+    judge: Judge = no_reason,
 ) -> TrialResult:
     """Run a trial to its end, from the newest checkpoint if there is one.
 
@@ -40,6 +44,7 @@ def run_trial(
     should_stop: asked after every update; True saves a checkpoint and returns `interrupted`.
     device: a torch device; default is a GPU if there is one.
     on_step: called with (steps made, steps in all).
+    judge: given each evaluation before the last, says why the trial is to end there as `stopped`; None to go on.
     """
     try:
         setting = build_setting(spec, device, should_stop)
@@ -50,7 +55,7 @@ def run_trial(
         return TrialResult(
             "diverged" if diverged else "interrupted", str(error) if diverged else None, 0, 0, {}, nothing
         )
-    run = _Run(setting, sink, checkpoints, checkpoint_every_s)
+    run = _Run(setting, sink, checkpoints, checkpoint_every_s, judge)
     run.resume()
     return run.to_end(should_stop, on_step)
 
@@ -58,8 +63,11 @@ def run_trial(
 class _Run:
     """The state of one call of `run_trial`."""
 
-    def __init__(self, setting: Setting, sink: Sink, checkpoints: CheckpointFolder | None, every_s: float) -> None:
+    def __init__(
+        self, setting: Setting, sink: Sink, checkpoints: CheckpointFolder | None, every_s: float, judge: Judge
+    ) -> None:
         self._setting, self._sink, self._checkpoints, self._every_s = setting, sink, checkpoints, every_s
+        self._judge = judge
         self._step = self._start = 0
         self._fresh = True
         self._part = 0
@@ -110,15 +118,17 @@ class _Run:
         return outcome
 
     def _measure(self) -> str | None:
-        """Evaluations, probe, instruments, digests due at this step; which target of the spec is reached, if one is."""
+        """Evaluations, probe, instruments, digests due at this step; why the trial ends here, if it does early."""
         setting, step, began = self._setting, self._step, time.process_time()
-        reached = None
+        reached = given_up = None
         if step in setting.evaluation_steps:
             rows = setting.evaluator.rows(step)
             self._check_finite(rows)
             self._write("evals", [{"step": step, **row} for row in rows])
             self._finals = _finals(rows)
-            reached = _reached(setting.spec.stop, self._finals) if step < setting.last_step else None
+            if step < setting.last_step:
+                reached = _reached(setting.spec.stop, self._finals)
+                given_up = None if reached else self._judge(step, rows)
         if reached or setting.watch.due(step):
             layers, instruments = setting.watch.rows(step, at_the_end=bool(reached))
             self._write("layers", [{"step": step, **row} for row in layers])
@@ -126,7 +136,7 @@ class _Run:
         if reached or step in self._digest_steps:
             self._write("digests", digest_rows(setting, step))
         self._measure_s += time.process_time() - began
-        return reached
+        return reached or given_up
 
     def _train(self) -> None:
         """One update, with its online rows."""
