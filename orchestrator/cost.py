@@ -97,7 +97,8 @@ def rough_rows(spec: TrialSpec) -> dict[str, float]:
         "evals": (4 if noisy else 2) * len(steps_of(measure.evaluate.schedule, steps)),
         "examples": spec.dataset_facts.train,
         "instruments": PER_INSTRUMENT * sum(len(due) for due in spec.instrument_steps.values()),
-        "digests": (2 * layers + 1) * len(digest_steps(steps)),  # weight and bias of each layer, three of a batch
+        # Weight and bias of each layer, and three of each batch: the last step has none.
+        "digests": (2 * layers + 1) * len(digest_steps(steps)) - 3,
     }
 
 
