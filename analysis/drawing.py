@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.curves import Line, Panel, array
 from analysis.stats import KIND_WORDS
-from analysis.sweeps import Sweep
+from analysis.sweeps import EARLY, Sweep
 from analysis.theme import GREY, Style, number
 
 if TYPE_CHECKING:
@@ -132,9 +132,10 @@ def footer(sweep: Sweep, intervals_drawn: str, contexts: int, *more: str) -> str
     else:
         listed = "; ".join(cell.label for cell in sweep.missing[:_LISTED])
         rest = len(sweep.missing) - _LISTED
-        parts.append(
-            f"Missing {len(sweep.missing)} of {planned} trials: {listed}" + (f"; and {rest} more." if rest > 0 else ".")
-        )
+        early = sum(cell.state == EARLY for cell in sweep.missing)
+        why = f" ({early} {EARLY})" if early else ""
+        more_of_them = f"; and {rest} more." if rest > 0 else "."
+        parts.append(f"Missing {len(sweep.missing)} of {planned} trials{why}: {listed}{more_of_them}")
     return " ".join(parts)
 
 

@@ -11,6 +11,10 @@ import polars as pl
 from analysis.errors import Skipped, UserError
 from analysis.query import with_spec
 from analysis.store import Store
+from trainables.records import STOPPED_EARLY
+
+EARLY = "stopped early"
+"""State of a trial that was stopped because others of its sweep did better."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,9 @@ def _missing(store: Store, planned: pl.DataFrame, trials: pl.DataFrame) -> tuple
     ended = store.finished.filter(pl.col("trial_id").is_in(list(ids)))
     lost = [path.parent.name for path in store.damaged if path.parent.parent.name == "trials"]
     states |= dict.fromkeys(lost, "result unreadable")
-    states |= dict(ended.select("trial_id", "outcome").iter_rows())
+    early = pl.col("reason").fill_null("").str.starts_with(STOPPED_EARLY)
+    outcome = pl.when(early).then(pl.lit(EARLY)).otherwise("outcome")
+    states |= dict(ended.select("trial_id", outcome).iter_rows())
     return tuple(
         Missing(row["trial_id"], cell_label(row), states.get(row["trial_id"], "not started"))
         for row in rows.iter_rows(named=True)

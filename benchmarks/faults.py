@@ -3,8 +3,8 @@
     python -m benchmarks.faults [--kills 40] [--seed 1] [--json FILE]
 
 Two drivers, each a process of its own (`coherence run --local`), work on one sweep in one store. A seeded schedule
-kills (SIGKILL), preempts (SIGTERM) or freezes one of them: a frozen one (SIGSTOP) sleeps until its claim has expired and
-another has taken its trial over, then wakes up as a late writer. Between them, parts of unfinished trials are cut
+kills (SIGKILL), preempts (SIGTERM) or freezes one of them: a frozen one (SIGSTOP) sleeps until its claim has expired
+and another has taken its trial over, then wakes up as a late writer. Between them, parts of unfinished trials are cut
 short. What was killed is started again. A claim lasts three seconds here, so that waking up late does not take minutes.
 Prints what was done, the steps repeated, and how many (table, trial) pairs equal the undisturbed ones bit for bit.
 """

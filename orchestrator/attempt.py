@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator import preempt
 from orchestrator.claims import Claim, claimed
 from orchestrator.deadline import Deadline
+from orchestrator.early_stopping import Contest, Judge, was_stopped_early
 from orchestrator.failures import STORE_IS_FULL, OutOfTimeError, failure_class
 from orchestrator.fresh import reset_process
 from orchestrator.history import close_lost, is_open
@@ -43,8 +44,9 @@ class RunOptions:
 
     store: the store's folder. checkpoint_every_s: seconds between checkpoints. provenance: JSON text for
     the `trials` row. device: torch device, None chooses. timeout_s: wall seconds an attempt may take.
-    rerun_stale: replace a finished trial of an older numerics version. driver: the launch; its workers take a trial
-    over from one another at once, from others only when they are gone. Of one trial: first_attempt, the number
+    rerun_stale: replace a finished trial of an older numerics version. rerun_stopped: replace one that was stopped
+    early. contest: the rule by which trials are stopped early; None for none. driver: the launch; its workers take a
+    trial over from one another at once, from others only when they are gone. Of one trial: first_attempt, the number
     of the launch's first attempt at it; estimated_s, CPU seconds that the plan expects of it.
     """
 
@@ -55,6 +57,8 @@ class RunOptions:
     timeout_s: float | None = None
     rerun_stale: bool = False
     driver: str = ""
+    rerun_stopped: bool = False
+    contest: Contest | None = None
     first_attempt: int = 0
     estimated_s: float | None = None
 
@@ -95,7 +99,7 @@ def run_attempt(spec: TrialSpec, options: RunOptions, should_stop: Callable[[], 
             return "held"
         if done := _done(store, identity, options):  # by the one who had it before
             return done
-        if options.rerun_stale and is_stale(store, identity):
+        if _is_to_be_replaced(store, identity, options):
             store.forget(identity)
         return _attempt(spec, store, identity, options, should_stop, claim)
 
@@ -103,7 +107,7 @@ def run_attempt(spec: TrialSpec, options: RunOptions, should_stop: Callable[[], 
 def _done(store: Store, identity: str, options: RunOptions) -> str | None:
     """The outcome of a trial that is done and to be left alone."""
     done = outcome_of(store, identity)
-    if not done or (options.rerun_stale and is_stale(store, identity)):
+    if not done or _is_to_be_replaced(store, identity, options):
         return None
     store.clear_checkpoints([identity])
     return done
@@ -141,6 +145,11 @@ def _attempt(
             return "interrupted"
         store.clear_checkpoints([identity])
     return result.outcome
+
+
+def _is_to_be_replaced(store: Store, identity: str, options: RunOptions) -> bool:
+    stale = options.rerun_stale and is_stale(store, identity)
+    return stale or (options.rerun_stopped and was_stopped_early(store, identity))
 
 
 def _begin(store: Store, identity: str, options: RunOptions, claim: Claim) -> dict[str, Any]:
@@ -181,6 +190,7 @@ def _train(
     should_stop: Callable[[], bool],
     meter: _Meter,
 ) -> TrialResult:
+    from trainables.outcomes import no_reason
     from trainables.trial import run_trial
 
     reset_process()
@@ -192,6 +202,7 @@ def _train(
         should_stop=should_stop,
         device=options.device,
         on_step=meter.on_step,
+        judge=Judge(options.contest, Path(options.store), trial_id(spec)) if options.contest else no_reason,
     )
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from orchestrator.errors import UserError, reason
 from orchestrator.reading import DAMAGE, Damage
 from orchestrator.store import COMPACTED, Store
-from trainables.records import CURVES, SCHEMA_VERSION, SCHEMAS, STORE_FILE, part_path
+from trainables.records import PARTED, SCHEMA_VERSION, SCHEMAS, STORE_FILE, part_path
 
 ROWS_AT_ONCE = 200_000
 
@@ -34,7 +34,7 @@ def compact(store: Store, out: Path) -> Damage:
 
 def _copy(store: Store, out: Path) -> Damage:
     damage = Damage()
-    for table in ("trials", "attempts", *CURVES):
+    for table in ("trials", "attempts", *PARTED):
         finished = [name for name in store.trial_folders("trials") if store.trial_file(name).exists()]
         files = [path for name in finished for path in store.parts(table, name)]
         _write(part_path(out, table, COMPACTED, 0), SCHEMAS[table], _tables(files, table, damage), table)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from orchestrator.geometry import Layer, layers_of
 from trainables.instruments import INSTRUMENTS
-from trainables.schedules import steps_of
+from trainables.schedules import digest_steps, steps_of
 from trainables.spec import TrialSpec
 
 START_S = 2.0
@@ -31,7 +31,7 @@ WIDE_RATE = 1.0e11
 
 DONE_BYTES, FILE_BYTES = 27_000, 7_000
 """The rows of `trials` and `attempts`; a Parquet file of another table, without its rows."""
-ROW_BYTES = {"steps": 75, "layers": 50, "evals": 60, "examples": 8, "instruments": 40}
+ROW_BYTES = {"steps": 75, "layers": 50, "evals": 60, "examples": 8, "instruments": 40, "digests": 15}
 PER_INSTRUMENT = 60
 """Rows that an instrument leaves at one step, in the order of magnitude."""
 
@@ -97,6 +97,8 @@ def rough_rows(spec: TrialSpec) -> dict[str, float]:
         "evals": (4 if noisy else 2) * len(steps_of(measure.evaluate.schedule, steps)),
         "examples": spec.dataset_facts.train,
         "instruments": PER_INSTRUMENT * sum(len(due) for due in spec.instrument_steps.values()),
+        # Weight and bias of each layer, and three of each batch: the last step has none.
+        "digests": (2 * layers + 1) * len(digest_steps(steps)) - 3,
     }
 
 

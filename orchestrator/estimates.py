@@ -17,7 +17,7 @@ from orchestrator.reading import Damage
 from orchestrator.spread import centre, factor
 from orchestrator.states import last_attempt
 from orchestrator.store import Store
-from trainables.records import CURVES
+from trainables.records import PARTED
 from trainables.spec import TrialSpec, parse_spec
 
 ROUGH = 3.0
@@ -102,5 +102,5 @@ def estimator_from(store: Store, trial_ids: Iterable[str]) -> Estimator:
 
 
 def _size(store: Store, identity: str) -> int:
-    tables = ("trials", "attempts", *CURVES)
+    tables = ("trials", "attempts", *PARTED)
     return sum(path.stat().st_size for table in tables for path in store.parts(table, identity))

@@ -124,7 +124,20 @@ def _loaded(text: str, source: str, scale: str | None, store: Store | None) -> L
             raise UserError(f"{source}: there is no scale {scale!r} of this sweep.{_scales(text)}")
         source = f"{source}, scale {scale}"
         sweep = _validated(scaled(raw, scale), source)
-    return LoadedSweep(sweep, text, expand(sweep, source))
+    specs = expand(sweep, source)
+    _check_rungs(sweep, specs, source)
+    return LoadedSweep(sweep, text, specs)
+
+
+def _check_rungs(sweep: Sweep, specs: dict[str, TrialSpec], source: str) -> None:
+    """Early stopping at a rung that no trial comes to would be silently off."""
+    if sweep.early_stopping is None:
+        return
+    last, end = max(sweep.early_stopping.rungs), max(spec.total_steps for spec in specs.values())
+    if last >= end:
+        raise UserError(
+            f"{source}: early_stopping.rungs: given {last}, but the longest trial has {end} steps; expected fewer."
+        )
 
 
 def _validated(raw: dict[str, Any], source: str) -> Sweep:

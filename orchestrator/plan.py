@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.early_stopping import was_stopped_early
 from orchestrator.errors import UserError
 from orchestrator.estimates import Amount, Estimator, estimator_from, total
 from orchestrator.failures import FAILURES
@@ -19,11 +20,12 @@ from trainables.spec import TrialSpec
 @dataclass(frozen=True)
 class Wanted:
     """Which unfinished trials would run. failed_only: those whose last attempt failed, in these ways if `only` names
-    any. stale: finished ones of an older numerics version too."""
+    any. stale: finished ones of an older numerics version too. stopped: those too that were stopped early."""
 
     failed_only: bool = False
     only: frozenset[str] = frozenset()
     stale: bool = False
+    stopped: bool = False
 
     def check(self) -> None:
         """Refuse a class of failure that is none."""
@@ -140,7 +142,10 @@ def available_cpus() -> int:
 
 def _chosen(states: dict[str, str], old: set[str], store: Store, wanted: Wanted, damage: Damage) -> list[str]:
     if not wanted.failed_only:
-        return [name for name, state in states.items() if not is_finished(state) or (wanted.stale and name in old)]
+        again = old if wanted.stale else set[str]()
+        if wanted.stopped:
+            again = again | {name for name in states if states[name] == "stopped" and was_stopped_early(store, name)}
+        return [name for name, state in states.items() if not is_finished(state) or name in again]
     failed = [identity for identity, state in states.items() if state == "failed"]
     return [name for name in failed if not wanted.only or failure_of(store, name, damage) in wanted.only]
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from orchestrator.reading import DAMAGE
 from orchestrator.store import Store
-from trainables.records import CURVES, part_number
+from trainables.records import PARTED, part_number
 from trainables.sink import Written
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def settle(store: Store, identity: str, written: Written) -> None:
     """Before a trial is called done: its parts are those that were written, and there are no others."""
     if (wrong := wrong_part(store, identity, written)) is not None:
         raise OverwrittenError(f"{wrong} of trial {identity} is not what was written; the trial goes back")
-    for table in CURVES:
+    for table in PARTED:
         for path in store.parts(table, identity):
             if f"{table}/{path.name}" not in written:
                 path.unlink(missing_ok=True)
@@ -69,7 +69,7 @@ def wrong_part(store: Store, identity: str, written: Written) -> str | None:
 
 
 def _on_disk(store: Store, identity: str, last: int) -> Written:
-    paths = [(table, path) for table in CURVES for path in store.parts(table, identity)]
+    paths = [(table, path) for table in PARTED for path in store.parts(table, identity)]
     return {f"{table}/{path.name}": _footer(path) for table, path in paths if part_number(path) <= last}
 
 

@@ -12,6 +12,7 @@ from types import FrameType
 
 from orchestrator.address import require_answer
 from orchestrator.attempt import RunOptions
+from orchestrator.contests import contest_of, early_stopping_note
 from orchestrator.errors import StoreWriteError, UserError, reason
 from orchestrator.failures import STORAGE
 from orchestrator.installed import require
@@ -101,8 +102,8 @@ def run_loaded(
     where.check()
     wanted.check()
     existing = open_store(store_path)
-    if wanted.stale and existing.trial_file(COMPACTED).exists():
-        raise UserError(f"{store_path} is a compacted copy; replace stale trials in the store that it was made of.")
+    if (wanted.stale or wanted.stopped) and existing.trial_file(COMPACTED).exists():
+        raise UserError(f"{store_path} is a compacted copy; replace trials in the store that it was made of.")
     if wanted.failed_only and newest_revision(existing, loaded.name)[0] is None:
         raise UserError(
             f"store {store_path} holds no sweep {loaded.name!r} to retry; `coherence run {loaded.name}` first."
@@ -141,6 +142,8 @@ def _run(
     interrupted = False
     if plan.to_run:
         say(f"{len(plan.to_run)} of {len(loaded.specs)} trials to run")
+        if contest_note := early_stopping_note(loaded, off=wanted.stopped):
+            say(contest_note)
         with _stop_on_signals() as stop, observer_of(plan) as observer:
             interrupted = _launch(plan, loaded, store, where, observer, stop, wanted)
     return _summary(loaded, store, len(plan.to_run), interrupted)
@@ -156,6 +159,7 @@ def _launch(
     wanted: Wanted,
 ) -> bool:
     """Run the plan; whether it was interrupted."""
+    contest = contest_of(loaded) if not wanted.stopped else None
     options = RunOptions(
         str(store.root.absolute()),
         where.checkpoint_every_s,
@@ -163,6 +167,8 @@ def _launch(
         timeout_s=where.timeout_s,
         rerun_stale=wanted.stale,
         driver=uuid.uuid4().hex,
+        rerun_stopped=wanted.stopped,
+        contest=contest,
     )
     try:
         if where.local:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-WHOLE = ("zip", "include", "exclude", "resources")
+WHOLE = ("zip", "include", "exclude", "resources", "early_stopping")
 """Keys that a scale replaces as they are."""
 
 

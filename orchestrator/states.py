@@ -9,7 +9,7 @@ from orchestrator.claims import held
 from orchestrator.errors import one_line
 from orchestrator.reading import Damage
 from orchestrator.store import COMPACTED, Store
-from trainables.records import CURVES, NUMERICS_VERSION
+from trainables.records import NUMERICS_VERSION, PARTED
 
 STATES = {"completed": "done", "diverged": "diverged", "stopped": "stopped"}
 """Outcome of a `trials` row -> state."""
@@ -95,7 +95,7 @@ def _is_older(row: Mapping[str, Any]) -> bool:
 def look_for_damage(store: Store, trial_ids: Iterable[str], damage: Damage) -> None:
     """A cheap look at every part of these trials."""
     for identity in trial_ids:
-        for table in CURVES:
+        for table in PARTED:
             for path in store.parts(table, identity):
                 damage.check_ends(path)
 

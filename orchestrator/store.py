@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from orchestrator.errors import UserError, reason
-from trainables.records import CURVES, SCHEMA_VERSION, STORE_FILE, part_number, part_path
+from trainables.records import PARTED, READABLE_VERSIONS, SCHEMA_VERSION, STORE_FILE, part_number, part_path
 from trainables.storage import sync_folder
 
 FORMAT = "gradient-coherence"
@@ -47,7 +47,7 @@ class Store:
 
     def delete_parts_beyond(self, trial_id: str, last: int | None) -> None:
         """Delete a trial's curve parts after part `last` (all, if None) and what killed writers left behind."""
-        for table in CURVES:
+        for table in PARTED:
             for path in (self.root / table / trial_id).glob("part-*"):
                 if path.suffix != ".parquet" or last is None or part_number(path) > last:
                     path.unlink()
@@ -55,11 +55,14 @@ class Store:
     def forget(self, trial_id: str) -> None:
         """Undo a finished trial, so that it runs again from the beginning; the rows of its attempts stay.
 
-        Checkpoints first, which a finished trial needs no more: nothing could resume from them. Then the `trials`
-        row, which makes the trial pending. Then its parts, which the next attempt would delete as well. A kill
-        between any two leaves it either done as before or pending.
+        Checkpoints first, which a finished trial needs no more: nothing could resume from them; and what it came to at
+        the rungs of early stopping, which is its own no more. Then the `trials` row, which makes the trial pending.
+        Then its parts, which the next attempt would delete as well. A kill between any two leaves it either done as
+        before or pending.
         """
         self.clear_checkpoints([trial_id])
+        for path in (self.root / "rungs").glob(f"*/*/{trial_id}.json"):
+            path.unlink(missing_ok=True)
         self.trial_file(trial_id).unlink()
         sync_folder(self.trial_file(trial_id).parent)
         self.delete_parts_beyond(trial_id, None)
@@ -97,14 +100,15 @@ def open_store(path: Path) -> Store:
 
 
 def create_store(path: Path) -> Store:
-    """Open the store at `path` for writing, making it where there is none."""
+    """Open the store at `path` for writing, making it where there is none; one of an older version becomes this one's,
+    which takes no more than saying so."""
     store = open_store(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if not store.exists:
-            content = json.dumps({"format": FORMAT, "schema_version": SCHEMA_VERSION})
+        known = json.loads((path / STORE_FILE).read_text(encoding="utf-8")) if store.exists else {"format": FORMAT}
+        if known.get("schema_version") != SCHEMA_VERSION:
             temporary = path / f"{STORE_FILE}.tmp"
-            temporary.write_text(content + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps({**known, "schema_version": SCHEMA_VERSION}) + "\n", encoding="utf-8")
             temporary.replace(path / STORE_FILE)
         probe = path / "_writable.tmp"
         probe.touch()
@@ -127,7 +131,8 @@ def _check_version(path: Path, text: str) -> None:
         raise UserError(
             f'{path / STORE_FILE} is damaged; write {{"schema_version": {SCHEMA_VERSION}}} into it.'
         ) from error
-    if version != SCHEMA_VERSION:
+    if version not in READABLE_VERSIONS:
         newer = isinstance(version, int) and version > SCHEMA_VERSION
         advice = "update gradient-coherence" if newer else "choose another --store"
-        raise UserError(f"store {path} has schema version {version}, this version reads {SCHEMA_VERSION}; {advice}.")
+        known = " and ".join(map(str, READABLE_VERSIONS))
+        raise UserError(f"store {path} has schema version {version}, this version reads {known}; {advice}.")

@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from orchestrator.early_stopping import EarlyStopping
 from orchestrator.exclude import Exclusion
 from orchestrator.fields import FIELDS
 from orchestrator.resources import Resources
@@ -135,6 +136,7 @@ class Scale(Frozen):
     include: tuple[Include, ...] = ()
     exclude: tuple[Exclusion, ...] = ()
     resources: Resources = Resources()
+    early_stopping: EarlyStopping | None = None
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -148,6 +150,7 @@ class Sweep(Frozen):
     fixed: single values for every trial.
     include: extra trials; exclusions do not touch them.
     exclude: partial matches dropped from the product.
+    early_stopping: stop trials that others of the sweep leave behind; none are without it.
     scales: other sizes by name; the one chosen is stored as `<name>.<scale>`.
     sweeps: of a collection, which has nothing else: names of other sweeps, in order.
     """
@@ -161,6 +164,7 @@ class Sweep(Frozen):
     include: tuple[Include, ...] = ()
     exclude: tuple[Exclusion, ...] = ()
     resources: Resources = Resources()
+    early_stopping: EarlyStopping | None = None
     scales: dict[Name, Scale] = Field(default_factory=dict)
     sweeps: tuple[Name, ...] = ()
 

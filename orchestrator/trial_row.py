@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trainables.records import NUMERICS_VERSION
+from trainables.records import CURVES, NUMERICS_VERSION
 from trainables.result import TrialResult
 from trainables.spec import TrialSpec, canonical_json
 
@@ -18,7 +18,7 @@ def trial_row(spec: TrialSpec, trial_id: str, result: TrialResult, provenance: s
         "steps": result.end_step,
         **result.facts,
         **result.finals,
-        **{f"rows_{table}": number for table, number in result.rows.items()},
+        **{f"rows_{table}": number for table, number in result.rows.items() if table in CURVES},
         "numerics_version": NUMERICS_VERSION,
         "provenance": provenance,
     }

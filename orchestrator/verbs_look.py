@@ -1,4 +1,4 @@
-"""The verbs that look and change nothing: list, schema, plan, status, failures, compact."""
+"""The verbs that look and change nothing: list, schema, plan, status, failures, verify, compact."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from orchestrator.options import RESULTS, JsonOption, ScaleOption, StoreOption, 
 def register(app: typer.Typer) -> None:
     """Add these verbs."""
     app.command("list")(list_)
-    for verb in (schema, plan, status, failures, compact):
+    for verb in (schema, plan, status, failures, verify, compact):
         app.command()(verb)
 
 
@@ -106,6 +106,36 @@ def failures(sweep: SweepArgument, store: StoreOption = RESULTS, as_json: JsonOp
     groups = group_failures(opened, name, trial_ids, damage, at_store(store))
     echo([json.dumps([group.as_json() for group in groups])] if as_json else failure_lines(name, groups, opened))
     exit_on(list(damage), failed=bool(groups))
+
+
+def verify(
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="The id of a finished trial: 12 hex digits.")],
+    store: StoreOption = RESULTS,
+    first: Annotated[int, typer.Option("--from", min=0, help="First step to compare.")] = 0,
+    steps: Annotated[
+        int | None,
+        typer.Option("--steps", min=0, help="Compare up to this many steps on. Left out: what a minute allows."),
+    ] = None,
+) -> None:
+    """Replay a finished trial in this process and compare its states with the digests in the store; writes nothing.
+
+    The replay begins at step 0 whatever --from says, since the checkpoints of a trial go when it is done. Exit code 0:
+    the same; 1: the first step and tensor that differ are named; 2: there is nothing to compare.
+
+    Example: coherence verify 0123456789ab --steps 100
+    """
+    from orchestrator.installed import require
+    from orchestrator.reading import Damage
+    from orchestrator.store import open_store
+
+    require("torch")
+    from orchestrator.verify import verdict_lines
+    from orchestrator.verify import verify as replay_and_compare
+
+    damage = Damage()
+    found = replay_and_compare(open_store(store), trial, damage, first=first, steps=steps)
+    echo(verdict_lines(found))
+    exit_on(list(damage), failed=found.difference is not None)
 
 
 def compact(

@@ -65,6 +65,10 @@ def _run_command(reading: Reading) -> Callable[..., None]:
         rerun_stale: Annotated[
             bool, typer.Option("--rerun-stale", help="Also replace trials of an older numerics version.")
         ] = False,
+        rerun_stopped: Annotated[
+            bool,
+            typer.Option("--rerun-stopped", help="Early stopping off; also run trials to their end that it stopped."),
+        ] = False,
     ) -> None:
         """Run what is missing of a sweep; trials that are done are left alone.
 
@@ -74,7 +78,8 @@ def _run_command(reading: Reading) -> Callable[..., None]:
         from orchestrator.run import Where
         from orchestrator.until import Goal
 
-        where, wanted = Where(local, address, workers, checkpoint_every, timeout), Wanted(stale=rerun_stale)
+        where = Where(local, address, workers, checkpoint_every, timeout)
+        wanted = Wanted(stale=rerun_stale, stopped=rerun_stopped)
         if (sweep is None) == (figure is None):
             raise UserError("name a sweep, or a figure with --for: one of the two.")
         if (until is None) != (width is None) or (until is None) != (budget is None) or (until and figure):

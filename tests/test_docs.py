@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator.cli import command
+from orchestrator.load import parse_sweep
 from orchestrator.sweep import Sweep
 from trainables.gradients.support import RULES
 from trainables.instruments import CHOSEN
@@ -109,6 +110,11 @@ def test_the_sweep_page_names_every_key_and_field():
     page = (ROOT / "docs/sweeps.md").read_text()
     for key in [*Sweep.model_fields, *TrialSpec.model_fields]:
         assert f"`{key}`" in page or key == "version", key
+
+
+def test_the_running_page_shows_a_sweep_with_early_stopping():
+    [text] = [block for block in blocks("docs/running.md", "yaml") if "early_stopping" in block]
+    assert parse_sweep(text, "docs/running.md").sweep.early_stopping is not None
 
 
 def test_the_estimator_page_has_a_row_for_every_supported_layer():

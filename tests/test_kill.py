@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from trainables.records import CURVES, part_number
+from trainables.records import PARTED, part_number
 
 SWEEP = """
 name: kill
@@ -46,7 +46,7 @@ def run(folder: Path, store: str, *options: str) -> None:
 def curves(store: Path) -> dict[str, dict[str, pa.Table]]:
     """Table -> trial -> rows in order of parts."""
     found: dict[str, dict[str, pa.Table]] = {}
-    for table in CURVES:
+    for table in PARTED:
         found[table] = {}
         for trial in sorted((store / table).glob("*")):
             parts = sorted(trial.glob("*.parquet"), key=part_number)

@@ -15,11 +15,16 @@ import pyarrow.parquet as pq
 
 from trainables.storage import Fence, publish
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+READABLE_VERSIONS = (2, 3)
+"""3 added the table `digests` and changed no other: a store of version 2 is one without digests."""
 NUMERICS_VERSION = 1
 """Raised whenever the same spec gives other numbers than before."""
 
 STORE_FILE = "_store.json"
+
+STOPPED_EARLY = "early stopping:"
+"""How the `reason` of a trial begins that was stopped because others of its sweep did better."""
 
 
 def _column(name: str, kind: pa.DataType, doc: str, *, nullable: bool = True) -> pa.Field:
@@ -195,6 +200,20 @@ SCHEMAS: dict[str, pa.Schema] = {
             _column("undefined", _S, "why the value is null; null when it is defined"),
         ]
     ),
+    "digests": pa.schema(
+        [
+            _ID,
+            _STEP,
+            _column(
+                "kind",
+                _S,
+                "parameter, buffer, state (optimizer, aggregator, average) or batch (of the update that follows)",
+                nullable=False,
+            ),
+            _column("name", _S, "of the tensor; of a batch: indices, inputs or labels", nullable=False),
+            _column("sha256", _S, "first 16 hex digits of SHA-256 over type, shape and bytes", nullable=False),
+        ]
+    ),
     "sweeps": pa.schema(
         [
             _column("sweep", _S, "name", nullable=False),
@@ -209,6 +228,9 @@ SCHEMAS: dict[str, pa.Schema] = {
 }
 
 CURVES = ("steps", "layers", "evals", "examples", "instruments")
+"""Tables of measurements, whose rows `trials` counts."""
+
+PARTED = (*CURVES, "digests")
 """Tables a trial writes while it trains: no clock, host or attempt column; equal bit for bit after a resume."""
 
 

@@ -97,12 +97,20 @@ class Setting:
         self._update(made, step)
         return step_made
 
-    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
+    def drawn(self, step: int) -> dict[str, Tensor]:
+        """What the update from `step` trains on: positions in the training set, inputs as augmented, given labels."""
+        x, y = self._batch(step)
+        return {"indices": torch.from_numpy(self._positions(step)), "inputs": x, "labels": y}
+
+    def _positions(self, step: int) -> npt.NDArray[np.int64]:
         epoch, position = divmod(step, self._per_epoch)
         if self._order[0] != epoch:
             self._order = (epoch, epoch_order(self.spec.seed, epoch, len(self.train.x)))
         size = self.spec.batch_size
-        chosen = self._order[1][position * size : (position + 1) * size]
+        return self._order[1][position * size : (position + 1) * size]
+
+    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
+        chosen, epoch = self._positions(step), step // self._per_epoch
         index = torch.from_numpy(chosen).to(self.device)
         x = self._augment(self.spec.augmentation, self.train.x[index], chosen, self.spec.seed, epoch)
         return x, self.train.given[index]

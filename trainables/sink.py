@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainables.records import CURVES, part_path, write_part
+from trainables.records import PARTED, part_path, write_part
 from trainables.storage import Fence
 
 Row = Mapping[str, Any]
@@ -17,7 +17,7 @@ class Sink(ABC):
 
     @abstractmethod
     def write(self, table: str, rows: Iterable[Row]) -> None:
-        """Take rows of one of the tables in `records.CURVES`, without `trial_id`."""
+        """Take rows of one of the tables in `records.PARTED`, without `trial_id`."""
 
     @abstractmethod
     def flush(self, part: int, metadata: Mapping[str, str]) -> None:
@@ -82,14 +82,14 @@ class ParquetSink(Sink):
 
     def write(self, table: str, rows: Iterable[Row]) -> None:
         """Buffer the rows."""
-        if table not in CURVES:
-            raise ValueError(f"a trial does not write table {table!r}; expected one of {', '.join(CURVES)}")
+        if table not in PARTED:
+            raise ValueError(f"a trial does not write table {table!r}; expected one of {', '.join(PARTED)}")
         self._rows[table].extend({"trial_id": self._trial_id, **row} for row in rows)
 
     def flush(self, part: int, metadata: Mapping[str, str]) -> None:
         """Write the buffered rows as part `part` of their tables."""
         content = {**metadata, "attempt": str(self._attempt), "part": str(part)}
-        for table in CURVES:
+        for table in PARTED:
             if rows := self._rows.pop(table, None):
                 path = part_path(self._store, table, self._trial_id, part)
                 write_part(path, table, rows, content, tag=str(self._attempt), fence=self._fence)

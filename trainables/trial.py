@@ -1,24 +1,29 @@
 """One trial in one process: train, measure while training, leave rows in a sink.
 
-Step t means the parameters after t updates. At each step, in this order: evaluate, probe, take the
+Step t means the parameters after t updates. At each step, in this order: evaluate, probe, digest, take the
 batch's gradients (and online statistics, before the update), aggregate, update, perhaps checkpoint.
 """
 
 import time
 from collections.abc import Callable
 from math import isfinite
+from typing import Any
 
 from trainables.build import build_setting
 from trainables.checkpoint import CheckpointFolder
-from trainables.outcomes import DivergedError, InterruptedBeforeError, never
-from trainables.records import CURVES
+from trainables.digests import digest_rows
+from trainables.outcomes import DivergedError, InterruptedBeforeError, never, no_reason
+from trainables.records import PARTED
 from trainables.result import TrialResult
+from trainables.schedules import digest_steps
 from trainables.setting import Setting
 from trainables.sink import Sink
 from trainables.spec import Stop, TrialSpec
 
 FINAL = ("train", "test", "pristine", "corrupt")
 """Splits whose last accuracy is a column of `trials`."""
+
+Judge = Callable[[int, list[dict[str, Any]]], str | None]
 
 
 def run_trial(
@@ -30,6 +35,7 @@ def run_trial(
     should_stop: Callable[[], bool] = never,
     device: str | None = None,
     on_step: Callable[[int, int], None] | None = None,
+    judge: Judge = no_reason,
 ) -> TrialResult:
     """Run a trial to its end, from the newest checkpoint if there is one.
 
@@ -38,17 +44,18 @@ def run_trial(
     should_stop: asked after every update; True saves a checkpoint and returns `interrupted`.
     device: a torch device; default is a GPU if there is one.
     on_step: called with (steps made, steps in all).
+    judge: given each evaluation before the last, says why the trial is to end there as `stopped`; None to go on.
     """
     try:
         setting = build_setting(spec, device, should_stop)
     except (DivergedError, InterruptedBeforeError) as error:
         # Sorting examples comes before everything: there is no setting yet that could say more.
         diverged = isinstance(error, DivergedError)
-        nothing = dict.fromkeys(CURVES, 0)
+        nothing = dict.fromkeys(PARTED, 0)
         return TrialResult(
             "diverged" if diverged else "interrupted", str(error) if diverged else None, 0, 0, {}, nothing
         )
-    run = _Run(setting, sink, checkpoints, checkpoint_every_s)
+    run = _Run(setting, sink, checkpoints, checkpoint_every_s, judge)
     run.resume()
     return run.to_end(should_stop, on_step)
 
@@ -56,15 +63,19 @@ def run_trial(
 class _Run:
     """The state of one call of `run_trial`."""
 
-    def __init__(self, setting: Setting, sink: Sink, checkpoints: CheckpointFolder | None, every_s: float) -> None:
+    def __init__(
+        self, setting: Setting, sink: Sink, checkpoints: CheckpointFolder | None, every_s: float, judge: Judge
+    ) -> None:
         self._setting, self._sink, self._checkpoints, self._every_s = setting, sink, checkpoints, every_s
+        self._judge = judge
         self._step = self._start = 0
         self._fresh = True
         self._part = 0
-        self._rows = dict.fromkeys(CURVES, 0)
+        self._rows = dict.fromkeys(PARTED, 0)
         self._saved_at = time.monotonic()
         self._measure_s = 0.0
         self._finals: dict[str, float | None] = {}
+        self._digest_steps = digest_steps(setting.last_step)
 
     def resume(self) -> None:
         """Take up the newest checkpoint, if any."""
@@ -75,7 +86,7 @@ class _Run:
         self._fresh = False
         self._setting.load_state(content["setting"])
         self._step = self._start = content["step"]
-        self._rows = dict(content["rows"])
+        self._rows |= content["rows"]
         self._part = k + 1
 
     def to_end(self, should_stop: Callable[[], bool], on_step: Callable[[int, int], None] | None) -> TrialResult:
@@ -107,21 +118,25 @@ class _Run:
         return outcome
 
     def _measure(self) -> str | None:
-        """Evaluations, probe and instruments due at this step; which target of the spec is reached, if one is."""
+        """Evaluations, probe, instruments, digests due at this step; why the trial ends here, if it does early."""
         setting, step, began = self._setting, self._step, time.process_time()
-        reached = None
+        reached = given_up = None
         if step in setting.evaluation_steps:
             rows = setting.evaluator.rows(step)
             self._check_finite(rows)
             self._write("evals", [{"step": step, **row} for row in rows])
             self._finals = _finals(rows)
-            reached = _reached(setting.spec.stop, self._finals) if step < setting.last_step else None
+            if step < setting.last_step:
+                reached = _reached(setting.spec.stop, self._finals)
+                given_up = None if reached else self._judge(step, rows)
         if reached or setting.watch.due(step):
             layers, instruments = setting.watch.rows(step, at_the_end=bool(reached))
             self._write("layers", [{"step": step, **row} for row in layers])
             self._write("instruments", [{"step": step, **row} for row in instruments])
+        if reached or step in self._digest_steps:
+            self._write("digests", digest_rows(setting, step))
         self._measure_s += time.process_time() - began
-        return reached
+        return reached or given_up
 
     def _train(self) -> None:
         """One update, with its online rows."""

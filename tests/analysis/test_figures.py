@@ -34,7 +34,7 @@ from tests.analysis.made_up import (
     write,
     write_trial,
 )
-from trainables.records import part_path
+from trainables.records import STOPPED_EARLY, part_path
 from trainables.spec import trial_id
 
 
@@ -196,6 +196,17 @@ def test_missing_cells_and_pairing_are_in_the_footer(tmp_path: Path) -> None:
     assert "Missing 1 of 3 trials: MLP, original labels, mean, seed 1." in data.foot
     assert "not paired" not in data.foot
     assert data.probe[0].lines[0].kind == "range"
+
+
+def test_trials_that_were_stopped_early_are_missing_and_said_to_be(tmp_path: Path) -> None:
+    specs = grid(corruptions=(NONE,), seeds=3)
+    store, _ = _open(tmp_path, MadeUp(specs=specs, effects=EFFECTS))
+    file = part_path(store.path, "trials", trial_id(specs[1]), 0)
+    change = {"outcome": pl.lit("stopped"), "reason": pl.lit(f"{STOPPED_EARLY} number 3 of 3")}
+    pl.read_parquet(file).with_columns(**change).write_parquet(file)
+    store = Store(store.path)
+    data = coherence_vs_step.collect(store, open_sweep(store, "demo"))
+    assert "Missing 1 of 3 trials (1 stopped early): MLP, original labels, mean, seed 1." in data.foot
 
 
 @pytest.mark.parametrize("name", DEMO)

@@ -28,6 +28,7 @@ VERBS = [
     "run",
     "status",
     "failures",
+    "verify",
     "retry",
     "compact",
     "demo",

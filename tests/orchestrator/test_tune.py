@@ -18,7 +18,7 @@ from orchestrator.stop import StopPoll
 from orchestrator.store import Store
 from tests.orchestrator.ray_session import CPUS, Recorder, lines, ray_session, tiny
 from trainables.aggregators import AGGREGATORS
-from trainables.records import CURVES, SCHEMAS, write_part
+from trainables.records import PARTED, SCHEMAS, write_part
 from trainables.spec import TrialSpec, canonical_json, trial_id
 
 __all__ = ["ray_session"]
@@ -263,7 +263,7 @@ def test_a_real_trial_killed_half_way_resumes_and_leaves_the_same_rows(tmp_path:
     tune.run_on_ray(specs, options, Resources(), None, observer, never, attempt=attempt)
     assert observer.outcomes == {trial_id(spec): ["completed"] for spec in specs}
     run_attempt(tiny(0), RunOptions(str(tmp_path / "calm")), never)
-    for table in CURVES:
+    for table in PARTED:
         written = pl.DataFrame(pl.from_arrow(SCHEMAS[table].empty_table()))
         disturbed, calm = (
             pl.concat([written, *map(pl.read_parquet, Store(tmp_path / store).parts(table, trial_id(tiny(0))))])

@@ -12,7 +12,7 @@ from trainables import build, registry
 from trainables.build import build_setting
 from trainables.checkpoint import CheckpointFolder
 from trainables.instruments import CHOSEN
-from trainables.records import CURVES
+from trainables.records import PARTED
 from trainables.sample import probe_sample
 from trainables.sink import ListSink
 from trainables.trial import run_trial
@@ -146,7 +146,7 @@ def check_parts(spec, folder):
         result = run_trial(spec, parts, checkpoints=folder, should_stop=Clock(len(outcomes) * 7 + 1), device="cpu")
         outcomes.append(result.outcome)
     assert len(outcomes) > 3
-    for table in CURVES:
+    for table in PARTED:
         assert tables(parts)[table].equals(tables(expected)[table]), table
     assert (result.outcome, result.reason) == (whole.outcome, whole.reason)
     assert (result.facts, result.finals, result.rows) == (whole.facts, whole.finals, whole.rows)

@@ -9,7 +9,7 @@ import torch
 
 from tests.trainables.specs import quick
 from trainables.checkpoint import CheckpointFolder
-from trainables.records import CURVES, SCHEMAS, part_number, part_path, to_table, write_part
+from trainables.records import PARTED, SCHEMAS, part_number, part_path, to_table, write_part
 from trainables.sink import ListSink, ParquetSink, TeeSink
 from trainables.storage import SupersededError
 from trainables.trial import run_trial
@@ -22,6 +22,7 @@ SCHEMA_COLUMNS = {
     "evals": 7,
     "examples": 9,
     "instruments": 14,
+    "digests": 5,
     "sweeps": 7,
 }
 
@@ -34,7 +35,7 @@ def test_every_column_is_documented_and_counted(table):
 
 
 def test_curves_hold_no_clock_host_or_attempt():
-    for table in CURVES:
+    for table in PARTED:
         assert not {"attempt", "host", "started_at", "ended_at"} & set(SCHEMAS[table].names)
 
 
@@ -75,7 +76,7 @@ def test_a_trial_fills_a_store_that_plain_globs_read(tmp_path):
         device="cpu",
     )
     torch.set_num_threads(torch_threads)
-    for table in CURVES:
+    for table in PARTED:
         glob = f"{tmp_path}/{table}/*/*.parquet"
         frames = {
             "polars": pl.scan_parquet(glob).collect().height,

@@ -13,7 +13,7 @@ from trainables import checkpoint
 from trainables.aggregators import AGGREGATORS
 from trainables.build import build_setting
 from trainables.checkpoint import CheckpointFolder
-from trainables.records import CURVES, to_table
+from trainables.records import PARTED, to_table
 from trainables.seeding import epoch_order
 from trainables.sink import ListSink
 from trainables.spec import TrialSpec
@@ -32,7 +32,7 @@ def _one_thread():
 
 
 def tables(sink):
-    return {table: to_table(table, [{"trial_id": "x", **row} for row in sink.rows[table]]) for table in CURVES}
+    return {table: to_table(table, [{"trial_id": "x", **row} for row in sink.rows[table]]) for table in PARTED}
 
 
 def run(spec, **options):
