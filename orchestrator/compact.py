@@ -74,6 +74,6 @@ def _write(path: Path, schema: pa.Schema, tables: Iterator[pa.Table], table: str
 def _append(writer: pq.ParquetWriter | None, path: Path, schema: pa.Schema, tables: list[pa.Table]) -> pq.ParquetWriter:
     if writer is None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        writer = pq.ParquetWriter(path, schema, compression="zstd")
+        writer = pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
     writer.write_table(pa.concat_tables(tables).replace_schema_metadata(schema.metadata))
     return writer

@@ -253,7 +253,7 @@ def write_part(
     temporary = path.with_name(f"{path.name}.tmp-{tag}")
     try:
         with temporary.open("wb") as file:
-            pq.write_table(built, file, compression="zstd")
+            pq.write_table(built, file, compression="zstd", write_page_checksum=True)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
