@@ -30,6 +30,7 @@ VERBS = [
     "failures",
     "retry",
     "compact",
+    "fsck",
     "demo",
     "figures",
     "claims",
