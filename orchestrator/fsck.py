@@ -54,7 +54,8 @@ def _open_attempts(contents: Contents) -> Iterator[Finding]:
         last = number == newest[identity] and identity not in contents.finished
         if last and states[identity] == "running":
             continue
-        remedy: Remedy | None = None if last or path.parent.name == COMPACTED else "close"
+        own = path == contents.store.attempt_file(identity, number)
+        remedy: Remedy | None = "close" if own and not last else None
         advice = "the next run of its sweep closes it" if remedy is None else "--repair closes it"
         why = f"attempt {number} at trial {identity} has no end, and nobody is at it"
         yield Finding(within(contents.store, path), "open-attempt", why, advice, identity, remedy, number)
