@@ -52,8 +52,8 @@ validation: install  ## hold every estimator against another on real data; rewri
 audit:  ## look the pinned dependencies up among known vulnerabilities; needs a network
 	@$(PYTHON) -m venv .audit && .audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit \
 		|| { echo "make audit: pip-audit could not be installed; it needs a network with a package index."; exit 2; }
-	@.audit/bin/pip-audit --disable-pip --no-deps --progress-spinner off -r constraints.txt \
-		|| { echo "make audit: either the lines above name vulnerable versions, or the database of vulnerabilities could not be reached."; exit 1; }
+	@.audit/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off -r constraints.txt \
+		|| { echo "make audit: the lines above name what is vulnerable, or what could not be looked up (without a network: everything)."; exit 1; }
 
 clean:  ## remove the environment and caches; results/ stays
 	rm -rf .venv .audit .ruff_cache .mypy_cache .hypothesis build *.egg-info
