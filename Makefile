@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check format models bench papers validation clean
+.PHONY: help install demo test test-all check format models bench papers validation audit clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -49,5 +49,11 @@ papers: install  ## rewrite docs/papers.md from results/, after `coherence run p
 validation: install  ## hold every estimator against another on real data; rewrites docs/validation.md
 	$(BIN)/python -m benchmarks.validate
 
+audit:  ## look the pinned dependencies up among known vulnerabilities; needs a network
+	@$(PYTHON) -m venv .audit && .audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit \
+		|| { echo "make audit: pip-audit could not be installed; it needs a network with a package index."; exit 2; }
+	@.audit/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off -r constraints.txt \
+		|| { echo "make audit: the lines above name what is vulnerable, or what could not be looked up (without a network: everything)."; exit 1; }
+
 clean:  ## remove the environment and caches; results/ stays
-	rm -rf .venv .ruff_cache .mypy_cache .hypothesis build *.egg-info
+	rm -rf .venv .audit .ruff_cache .mypy_cache .hypothesis build *.egg-info

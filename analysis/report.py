@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from analysis.definition import parsed
 from analysis.errors import Skipped
 from analysis.evaluation import evaluate
 from analysis.figures import FIGURES
@@ -121,13 +122,8 @@ def _figure(result: Drawn | NotDrawn) -> dict[str, Any]:
 
 def _question(definition: str) -> str:
     """`description` of the sweep file; empty where it has none or is no longer readable."""
-    import yaml
-
-    try:
-        parsed = yaml.safe_load(definition)
-    except yaml.YAMLError:
-        return ""
-    return str(parsed.get("description") or "") if isinstance(parsed, dict) else ""
+    description = parsed(definition).get("description")
+    return description if isinstance(description, str) else ""
 
 
 def _axes(sweep: Sweep) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from analysis.definition import parsed
 from analysis.errors import Skipped, UserError
 from analysis.query import with_spec
 from analysis.store import Store
@@ -106,8 +107,16 @@ def open_sweep(store: Store, name: str, revisions: Mapping[str, int] | None = No
         revision=rows["revision"][0],
         definition=definition,
         scale=scale,
-        members=tuple(open_sweep(store, member, wanted) for member in members if member in known),
+        members=tuple(_member(store, member, wanted) for member in members if member in known),
     )
+
+
+def _member(store: Store, name: str, wanted: Mapping[str, int]) -> Sweep:
+    """A sweep of a collection; should it say that it is a collection itself, its own members are left out."""
+    rows = store.revision(name, wanted.get(name))
+    definition = rows["definition"][0] or ""
+    facts = {"revision": rows["revision"][0], "definition": definition, "scale": _described(name, definition)[0]}
+    return _sweep(store, rows, name=name, **facts)
 
 
 def _sweep(store: Store, rows: pl.DataFrame, **facts: Any) -> Sweep:
@@ -118,17 +127,11 @@ def _sweep(store: Store, rows: pl.DataFrame, **facts: Any) -> Sweep:
 
 def _described(name: str, definition: str) -> tuple[str | None, list[str]]:
     """The scale that the stored name adds to the written one, and the sweeps that a collection names."""
-    import yaml
-
-    try:
-        parsed = yaml.safe_load(definition)
-    except yaml.YAMLError:
-        return None, []
-    if not isinstance(parsed, dict):
-        return None, []
-    written = str(parsed.get("name"))
+    content = parsed(definition)
+    written = str(content.get("name"))
     scale = name.removeprefix(f"{written}.") if name.startswith(f"{written}.") else None
-    return scale, [str(member) for member in parsed.get("sweeps") or ()]
+    members = content.get("sweeps")
+    return scale, [str(member) for member in members] if isinstance(members, list) else []
 
 
 def view(store: Store, sweep: Sweep, needs: Sequence[str]) -> Sweep:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from orchestrator import verbs_look, verbs_run
+from orchestrator import verbs_check, verbs_look, verbs_run
 from orchestrator.errors import StoreWriteError, UserError, one_line
 from orchestrator.installed import refuse_shadows
 from orchestrator.options import RESULTS, StoreOption, echo, echo_errors, exit_on
@@ -71,6 +71,7 @@ def _check_claim(claim: str) -> None:
 
 
 verbs_look.register(app)
+verbs_check.register(app)
 verbs_run.register(app, verbs_run.Reading(_needs_of, _width_of, _check_claim))
 
 

@@ -24,6 +24,9 @@ def expand(sweep: Sweep, source: str) -> dict[str, TrialSpec]:
     """The trials by id, in order: the product of axes and zipped groups less the exclusions, then the
     included ones. A trial that comes up twice stands where it came up first."""
     specs: dict[str, TrialSpec] = {}
+    _refuse_too_many(
+        _size(sweep.axes, sweep.zip) + sum(_size(entry.axes, entry.zip) for entry in sweep.include), source
+    )
     if sweep.axes or sweep.zip or not sweep.include:
         points = _product(sweep.fixed, sweep.axes, sweep.zip, source)
         _add(specs, _without(points, sweep.exclude, source), sweep.measure, _varying(sweep.axes, sweep.zip), source)
@@ -36,16 +39,21 @@ def expand(sweep: Sweep, source: str) -> dict[str, TrialSpec]:
         _add(specs, points, measure, _varying(entry.axes, entry.zip), where)
     if not specs:
         raise UserError(f"{source}: exclude: it drops every trial of the sweep; remove or narrow an entry.")
-    if len(specs) > MAX_TRIALS:
-        raise UserError(f"{source}: {len(specs)} trials; at most {MAX_TRIALS} in one sweep: split it.")
     return specs
+
+
+def _size(axes: Axes, groups: Sequence[Axes]) -> int:
+    return prod(len(values) for values in axes.values()) * prod(_length(group) for group in groups)
+
+
+def _refuse_too_many(size: int, source: str) -> None:
+    """Before any is made; exclusions and repeats count."""
+    if size > MAX_TRIALS:
+        raise UserError(f"{source}: axes: they make {size} trials; at most {MAX_TRIALS} in one sweep: split it.")
 
 
 def _product(fixed: Point, axes: Axes, groups: Sequence[Axes], source: str) -> Iterator[Point]:
     _refuse_conflicts(fixed, axes, groups, source)
-    size = prod(len(values) for values in axes.values()) * prod(_length(group) for group in groups)
-    if size > MAX_TRIALS:
-        raise UserError(f"{source}: axes: they make {size} trials; at most {MAX_TRIALS} in one sweep: split it.")
     steps: list[list[Point]] = [[{name: value} for value in values] for name, values in axes.items()]
     steps += [[dict(zip(group, row, strict=True)) for row in zip(*group.values(), strict=True)] for group in groups]
     return ({**fixed, **_merged(parts)} for parts in product(*steps))

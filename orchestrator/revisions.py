@@ -1,5 +1,6 @@
 """Revisions of a sweep in the store: which trials it meant, in order, and its text."""
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from orchestrator.store import Store
 from trainables.records import part_bytes, sweep_path
 from trainables.spec import TrialSpec, canonical_json
 from trainables.storage import create_exclusively
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,128}")
+"""Of a sweep as stored, which may end in a scale."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ def record_sweep(store: Store, name: str, specs: Mapping[str, TrialSpec], defini
 
 def newest_revision(store: Store, name: str) -> tuple[int | None, str | None, list[str]]:
     """Number, text and trial ids of the newest revision; (None, None, []) where the store knows no such sweep."""
+    if not _NAME.fullmatch(name):
+        return None, None, []  # no sweep is called so, and a path would lead out of the store
     folder = store.root / "sweeps" / name
     numbers = [int(path.stem) for path in folder.glob("*.parquet") if path.stem.isdigit()]
     if not numbers:

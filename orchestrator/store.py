@@ -5,6 +5,7 @@ its `trials` row exists and can be read.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from trainables.storage import sync_folder
 
 FORMAT = "gradient-coherence"
 COMPACTED = "compacted"
+_PART = re.compile(r"part-\d+\.parquet")
 
 
 class Store:
@@ -38,7 +40,8 @@ class Store:
 
     def parts(self, table: str, trial_id: str) -> list[Path]:
         """Part files of a trial in a table, in order."""
-        return sorted((self.root / table / trial_id).glob("part-*.parquet"), key=part_number)
+        found = (self.root / table / trial_id).glob("part-*.parquet")
+        return sorted((path for path in found if _PART.fullmatch(path.name)), key=part_number)
 
     def next_attempt(self, trial_id: str) -> int:
         """Number of the attempt that would start now."""
@@ -49,7 +52,7 @@ class Store:
         """Delete a trial's curve parts after part `last` (all, if None) and what killed writers left behind."""
         for table in PARTED:
             for path in (self.root / table / trial_id).glob("part-*"):
-                if path.suffix != ".parquet" or last is None or part_number(path) > last:
+                if last is None or not _PART.fullmatch(path.name) or part_number(path) > last:
                     path.unlink()
 
     def forget(self, trial_id: str) -> None:

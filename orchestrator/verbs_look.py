@@ -141,14 +141,17 @@ def verify(
 def compact(
     out: Annotated[Path, typer.Option("--out", help="A new folder.")],
     store: StoreOption = RESULTS,
+    anonymous: Annotated[
+        bool, typer.Option("--anonymous", help="For publishing: without names of hosts, users and folders.")
+    ] = False,
 ) -> None:
     """Write a copy of the store with one file per table.
 
-    Example: coherence compact --out results-compact
+    Example: coherence compact --out results-compact --anonymous
     """
     from orchestrator.compact import compact as write_copy
     from orchestrator.store import open_store
 
-    damage = write_copy(open_store(store), out)
+    damage = write_copy(open_store(store), out, without_names=anonymous)
     typer.echo(str(out))
     exit_on(list(damage))

@@ -283,5 +283,5 @@ def part_bytes(table: str, rows: Sequence[Mapping[str, Any]], metadata: Mapping[
     content = {"table": table, "schema_version": str(SCHEMA_VERSION), **(metadata or {})}
     built = built.replace_schema_metadata({key.encode(): value.encode() for key, value in content.items()})
     buffer = io.BytesIO()
-    pq.write_table(built, buffer, compression="zstd")
+    pq.write_table(built, buffer, compression="zstd", write_page_checksum=True)
     return buffer.getvalue()

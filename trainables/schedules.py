@@ -16,6 +16,16 @@ class Every(Frozen):
 Rule = Literal["log", "1-2-5"] | Every
 Schedule = Rule | Annotated[tuple[Rule, ...], Field(min_length=1)]
 
+MAX_POINTS = 1_000_000
+"""Most steps that one schedule may name: more could not be held, or looked at."""
+
+
+def points(schedule: Schedule, last: int) -> int:
+    """At most so many steps does a schedule name, counted without writing them out."""
+    if isinstance(schedule, tuple):
+        return sum(points(rule, last) for rule in schedule)
+    return last // schedule.every + 2 if isinstance(schedule, Every) else 10 * len(str(last))
+
 
 def _leading(multiples: tuple[int, ...], last: int) -> set[int]:
     steps, power = set(), 1

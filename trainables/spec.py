@@ -22,7 +22,7 @@ from trainables.models import MODELS
 from trainables.optim import OPTIMIZERS
 from trainables.rates import SCHEDULES
 from trainables.registry import Choice, Entry, Frozen, Integer, Real, Surroundings, choice_type
-from trainables.schedules import steps_of
+from trainables.schedules import MAX_POINTS, points, steps_of
 from trainables.units import ESTIMATORS
 
 REGISTRIES: dict[str, dict[str, Entry]] = {
@@ -118,6 +118,7 @@ class TrialSpec(Frozen):
     @model_validator(mode="after")
     def _works(self) -> Self:
         self._check_difficulty()
+        self._check_points()
         size = self.dataset_facts.train
         if self.batch_size > size:
             raise ValueError(f"batch_size {self.batch_size} is larger than the {size} training examples.")
@@ -147,6 +148,23 @@ class TrialSpec(Frozen):
             choice.check(around)
         self._check_measuring(around)
         return self
+
+    def _check_points(self) -> None:
+        """Before any schedule is written out step by step."""
+        measure = self.measure
+        schedules = {"measure.evaluate.schedule": measure.evaluate.schedule}
+        if measure.online is not None:
+            schedules["measure.online.layers"] = measure.online.layers
+        if measure.probe is not None:
+            schedules["measure.probe.schedule"] = measure.probe.schedule
+        for one in measure.instruments:
+            if one.schedule is not None:
+                schedules[f"the schedule of {one.name}"] = one.schedule
+        for where, schedule in schedules.items():
+            if (found := points(schedule, self.total_steps)) > MAX_POINTS:
+                raise ValueError(
+                    f"{where} names {found} of {self.total_steps} steps; at most {MAX_POINTS}: use a larger 'every'."
+                )
 
     def _check_difficulty(self) -> None:
         if self.difficulty is None:

@@ -31,6 +31,7 @@ VERBS = [
     "verify",
     "retry",
     "compact",
+    "fsck",
     "demo",
     "figures",
     "claims",

@@ -251,7 +251,7 @@ class Vit(Network):
     name: Literal["vit"]
     patch: Count = 4
     dim: Count = 64
-    depth: Count = 4
+    depth: Annotated[Integer, Field(ge=1, le=1000)] = 4
     heads: Count = 4
 
     @model_validator(mode="after")
