@@ -29,3 +29,11 @@ def require_answer(address: str) -> None:
 def no_cluster(address: str, why: str) -> ClusterError:
     """The error for an address at which there is no Ray."""
     return ClusterError(f"no Ray cluster answers at {address!r} ({why}). {ADVICE}")
+
+
+def no_token(address: str) -> ClusterError:
+    """The error for a cluster that asks for another token than this process shows."""
+    return ClusterError(
+        f"the Ray cluster at {address!r} asks for its token: set RAY_AUTH_MODE=token, and copy ~/.ray/auth_token"
+        " from its head to the same place here."
+    )

@@ -1,7 +1,7 @@
 """One host: Linux namespaces for network, processes, mounts, name and shared memory; `hosts.py` joins several.
 
 Hosts share what a cluster would share: the checkout, the Python environment and one folder that stands for a network
-file system. Each has its own /tmp, /run, /dev/shm and home. No namespace has a name, and all are gone with their processes:
+file system. Each has its own /tmp, /run, /dev/shm and home. Namespaces have no names and are gone with their processes:
 the kernel ends these when the process that made them ends, however it ends.
 """
 
@@ -127,9 +127,9 @@ class Host:
         self._process, self.pid = None, 0
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait until `condition` holds; AssertionError with `what` after START_S seconds."""
-    deadline = time.monotonic() + START_S
+def until(condition: Callable[[], bool], what: str, within_s: float = START_S) -> None:
+    """Wait until `condition` holds; AssertionError with `what` after `within_s` seconds."""
+    deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)
