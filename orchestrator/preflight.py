@@ -33,7 +33,7 @@ FREE_BYTES = 2**30
 
 @dataclass(frozen=True)
 class Look:
-    """What a node says of itself. unwritable: why it could not write to the store; free_bytes: None where it sees none."""
+    """What a node says of itself. unwritable: why it could not write to the store; free_bytes: None without a store."""
 
     host: str
     sources: Seen
@@ -45,7 +45,7 @@ class Look:
 
 @dataclass(frozen=True)
 class NodeReport:
-    """A node's look at itself, when this process asked and had the answer by its own clock, and the note that it read."""
+    """A node's look at itself, when this process asked and had the answer by its own clock, and the note it read."""
 
     node: str
     look: Look

@@ -1,6 +1,7 @@
 """`ray up docs/cluster-local.yaml` over SSH from a fourth host, then a sweep by `ray exec`, as docs/cluster.md says."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,12 +47,11 @@ def filled_in(hosts: Hosts) -> str:
     return text.replace("$RAY-IP", "$RAY_HEAD_IP")
 
 
-def active_nodes(head: Host) -> int:
-    """Nodes that have joined, as `ray status` lists them."""
-    status = head.run(
-        "env", "RAY_AUTH_MODE=token", "ray", "status", f"--address={head.address}:6379", check=False
-    ).stdout
-    return status.partition("Pending:")[0].count("local.cluster.node")
+def joined(head: Host) -> int:
+    """Nodes of the cluster, active or idle, as `ray status` counts them."""
+    command = ("env", "RAY_AUTH_MODE=token", "ray", "status", f"--address={head.address}:6379")
+    status = head.run(*command, check=False).stdout.partition("Pending:")[0]
+    return sum(map(int, re.findall(r"(\d+) local\.cluster\.node", status)))
 
 
 def test_from_an_operators_machine_to_a_finished_sweep(four_hosts: Hosts) -> None:
@@ -61,7 +61,7 @@ def test_from_an_operators_machine_to_a_finished_sweep(four_hosts: Hosts) -> Non
     cluster = str(SHARED / "cluster.yaml")
     operator.run("ray", "get-auth-token", "--generate")
     operator.run("ray", "up", "--yes", "--no-config-cache", cluster, timeout=200)
-    until(lambda: active_nodes(four_hosts[0]) == 3, "the head did not start Ray on both workers", JOIN_S)
+    until(lambda: joined(four_hosts[0]) == 3, "the head did not start Ray on both workers", JOIN_S)
     tokens = {(four_hosts[index].home / ".ray/auth_token").read_text() for index in range(3)}
     assert tokens == {(operator.home / ".ray/auth_token").read_text()}
     run = coherence("run", SHARED / "four.yaml", "--address", "auto", "--store", SHARED / "store")
