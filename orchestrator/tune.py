@@ -31,6 +31,7 @@ from orchestrator.errors import one_line
 from orchestrator.families import family_key
 from orchestrator.launch import ForWorkers, Launch
 from orchestrator.observer import Observer
+from orchestrator.promised import BOOTSTRAP, promised
 from orchestrator.quiet import log_path, quiet
 from orchestrator.resources import ClusterError, Node, Resources, fewer, fit, slots
 from orchestrator.retries import Attempt, run_with_retries
@@ -50,6 +51,9 @@ OBJECT_STORE_BYTES = 100 * 2**20
 
 CONNECT_S = 60
 """Seconds that a node gets to look at itself."""
+
+HEAD = "node:__internal_head__"
+"""A resource that Ray gives to the head alone."""
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -86,7 +90,7 @@ def run_on_ray(
     log = log_path(store, "ray")
     observer.note(f"Ray's own messages go to {log}")
     with quiet(log), environment(SETTINGS), short_folder() as scratch, _connected(address, scratch):
-        nodes = _nodes()
+        nodes = _nodes(scaling=address is not None)
         resources, notice = fit(resources, nodes)
         if notice:
             observer.note(notice)
@@ -186,8 +190,14 @@ def _alive() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
 
 
-def _nodes() -> list[Node]:
-    return [node["Resources"] for node in _alive()]
+def _nodes(*, scaling: bool) -> list[Node]:
+    """Nodes at hand and, on the head of a cluster that is `scaling`, those that start when trials wait."""
+    alive = _alive()
+    here = ray.get_runtime_context().get_node_id()
+    nodes = [node["Resources"] for node in alive]
+    if not scaling or not any(node["NodeID"] == here and HEAD in node["Resources"] for node in alive):
+        return nodes
+    return nodes + promised(BOOTSTRAP.expanduser(), live_workers=sum(HEAD not in node for node in nodes))
 
 
 def _run_wave(

@@ -1,4 +1,4 @@
-"""docs/cluster.md and the README: every Ray and coherence command is one that these tools take, on files that are there."""
+"""docs/cluster.md and the README: every Ray and coherence command is one that these tools take, on files at hand."""
 
 import re
 import shlex
