@@ -8,6 +8,8 @@ from orchestrator.resources import ClusterError
 ANSWER_S = 5.0
 ADVICE = "Start a cluster with `ray up cluster.yaml`, or leave --address out to use this machine."
 
+TOKEN = "a cluster that asks for its token needs RAY_AUTH_MODE=token and its head's ~/.ray/auth_token here"
+
 _HOST_PORT = re.compile(r"\[?(?P<host>[^\s/\[\]]+?)\]?:(?P<port>\d{1,5})")
 
 
@@ -29,11 +31,3 @@ def require_answer(address: str) -> None:
 def no_cluster(address: str, why: str) -> ClusterError:
     """The error for an address at which there is no Ray."""
     return ClusterError(f"no Ray cluster answers at {address!r} ({why}). {ADVICE}")
-
-
-def no_token(address: str) -> ClusterError:
-    """The error for a cluster that asks for another token than this process shows."""
-    return ClusterError(
-        f"the Ray cluster at {address!r} asks for its token: set RAY_AUTH_MODE=token, and copy ~/.ray/auth_token"
-        " from its head to the same place here."
-    )

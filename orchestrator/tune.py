@@ -24,7 +24,7 @@ from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator import packages, preflight, retries
-from orchestrator.address import no_cluster, no_token, require_answer
+from orchestrator.address import TOKEN, no_cluster, require_answer
 from orchestrator.attempt import RunOptions, run_attempt
 from orchestrator.endings import Endings
 from orchestrator.errors import one_line
@@ -180,10 +180,8 @@ def _connect(address: str | None, scratch: Path) -> None:
         return
     try:
         ray.init(address=address)
-    except ray.exceptions.AuthenticationError as error:
-        raise no_token(address) from error
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise no_cluster(address, one_line(str(error), 200)) from error
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.AuthenticationError) as error:
+        raise no_cluster(address, f"{one_line(str(error), 200)}; {TOKEN}") from error
 
 
 def _alive() -> list[dict[str, Any]]:
