@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check format models bench papers validation audit clean
+.PHONY: help install demo test test-all test-cluster check format models bench papers validation audit clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "gradient-coherence needs Python 3.11 or newer, given " + sys.version.split()[0] + "; pass PYTHON=/path/to/python3.11")'
@@ -24,6 +24,9 @@ test: install  ## the default tests (under 10 minutes on 2 cores)
 
 test-all: install  ## every test that this machine can run
 	$(BIN)/python -m pytest -q -m 'not cluster'
+
+test-cluster: install  ## sweeps on three hosts in network namespaces; Linux, root, iproute2, openssh-server, rsync
+	$(BIN)/python -m pytest -q -m cluster -rs tests/cluster
 
 check: install  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

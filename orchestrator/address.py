@@ -8,6 +8,8 @@ from orchestrator.resources import ClusterError
 ANSWER_S = 5.0
 ADVICE = "Start a cluster with `ray up cluster.yaml`, or leave --address out to use this machine."
 
+TOKEN = "a cluster that asks for its token needs RAY_AUTH_MODE=token and its head's ~/.ray/auth_token here"
+
 _HOST_PORT = re.compile(r"\[?(?P<host>[^\s/\[\]]+?)\]?:(?P<port>\d{1,5})")
 
 

@@ -7,20 +7,24 @@ counts as a failure for Tune; a trial's own exception is recorded, and tried aga
 
 # ruff: noqa: ARG002 - Tune calls its hooks with these very keywords
 
+import shutil
 import signal
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import ray
 from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator import packages, preempt, retries
-from orchestrator.address import no_cluster, require_answer
+from orchestrator import packages, preempt, preflight, retries
+from orchestrator.address import TOKEN, no_cluster, require_answer
 from orchestrator.attempt import RunOptions, run_attempt
 from orchestrator.endings import Endings
 from orchestrator.errors import one_line
@@ -28,6 +32,7 @@ from orchestrator.families import family_key
 from orchestrator.launch import ForWorkers, Launch
 from orchestrator.observer import Observer
 from orchestrator.others import Others
+from orchestrator.promised import BOOTSTRAP, promised
 from orchestrator.quiet import log_path, quiet
 from orchestrator.resources import ClusterError, Node, Resources, fewer, fit, slots
 from orchestrator.retries import Attempt, run_with_retries
@@ -46,7 +51,10 @@ OBJECT_STORE_BYTES = 100 * 2**20
 """Trials pass nothing through Ray's object store; its default is a third of the memory."""
 
 CONNECT_S = 60
-"""Seconds that workers get to say which sources they see."""
+"""Seconds that a node gets to look at itself."""
+
+HEAD = "node:__internal_head__"
+"""A resource that Ray gives to the head alone."""
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -83,11 +91,11 @@ def run_on_ray(
     log = log_path(store, "ray")
     observer.note(f"Ray's own messages go to {log}")
     with quiet(log), environment(SETTINGS), short_folder() as scratch, _connected(address, scratch):
-        nodes = _nodes()
+        nodes = _nodes(scaling=address is not None)
         resources, notice = fit(resources, nodes)
         if notice:
             observer.note(notice)
-        check_sources()
+        check_nodes(store)
         with StopSwitch(log.with_suffix(".stop"), should_stop) as switch:
             digest = packages.sources_digest(packages.NUMERICS)
             options = replace(options, store=str(store))
@@ -115,26 +123,40 @@ def run_on_ray(
         raise KeyboardInterrupt
 
 
-def check_sources() -> None:
-    """Refuse a cluster on which some node would import other sources than this process, or does not answer."""
-    here = packages.seen_here()
-    # By value: a worker that sees other packages could not import the function that finds that out.
-    ray.cloudpickle.register_pickle_by_value(packages)
+def check_nodes(store: Path) -> None:
+    """Refuse a cluster with a node that does not answer, or on which a trial would fail or mislead (`preflight`)."""
+    folder = Path(tempfile.mkdtemp(prefix=preflight.FOLDER, dir=store))
     try:
-        asked = {node["NodeID"]: _ask(node["NodeID"]) for node in _alive()}
-        answers = {node: ray.get(answer, timeout=CONNECT_S) for node, answer in asked.items()}
+        with _by_value(packages, preflight):
+            asked = [(node["NodeID"], time.time(), _ask(node["NodeID"], str(folder))) for node in _alive()]
+            reports = [
+                preflight.NodeReport(
+                    node, ray.get(answer, timeout=CONNECT_S), since, time.time(), preflight.note_in(folder, node)
+                )
+                for node, since, answer in asked
+            ]
     except ray.exceptions.RayError as error:
         raise ClusterError(f"a node does not answer ({one_line(str(error), 200)}); is its memory full?") from error
     finally:
-        ray.cloudpickle.unregister_pickle_by_value(packages)
-    for node, there in answers.items():
-        if difference := packages.difference(here, there):
-            raise ClusterError(f"node {node[:8]} {difference}")
+        shutil.rmtree(folder)
+    preflight.judge(reports, packages.seen_here(), preflight.versions(), str(store))
 
 
-def _ask(node: str) -> Any:
+@contextmanager
+def _by_value(*modules: ModuleType) -> Iterator[None]:
+    """A worker that sees other packages could not import the function that finds that out."""
+    for module in modules:
+        ray.cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in modules:
+            ray.cloudpickle.unregister_pickle_by_value(module)
+
+
+def _ask(node: str, folder: str) -> Any:
     where = NodeAffinitySchedulingStrategy(node, soft=False)
-    return ray.remote(num_cpus=0)(packages.seen_here).options(scheduling_strategy=where).remote()
+    return ray.remote(num_cpus=0)(preflight.look).options(scheduling_strategy=where).remote(node, folder)
 
 
 @contextmanager
@@ -164,16 +186,22 @@ def _connect(address: str | None, scratch: Path) -> None:
         return
     try:
         ray.init(address=address)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise no_cluster(address, one_line(str(error), 200)) from error
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.AuthenticationError) as error:
+        raise no_cluster(address, f"{one_line(str(error), 200)}; {TOKEN}") from error
 
 
 def _alive() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
 
 
-def _nodes() -> list[Node]:
-    return [node["Resources"] for node in _alive()]
+def _nodes(*, scaling: bool) -> list[Node]:
+    """Nodes at hand and, on the head of a cluster that is `scaling`, those that start when trials wait."""
+    alive = _alive()
+    here = ray.get_runtime_context().get_node_id()
+    nodes = [node["Resources"] for node in alive]
+    if not scaling or not any(node["NodeID"] == here and HEAD in node["Resources"] for node in alive):
+        return nodes
+    return nodes + promised(BOOTSTRAP.expanduser(), live_workers=sum(HEAD not in node for node in nodes))
 
 
 def _run_wave(

@@ -1,0 +1,147 @@
+"""Before the first trial: can every node run this sweep, with this process's sources and on this very store?
+
+Each node looks at itself (`look`) and leaves a note in a folder of the store; this process reads the notes back and
+judges the reports. `look` and what it calls import nothing of the distribution and travel by value, as a node may see
+other packages, or none.
+"""
+
+import os
+import platform
+import shutil
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from orchestrator.packages import Seen, difference, seen_here
+from orchestrator.resources import ClusterError
+
+VERSIONS = ("torch", "numpy", "pyarrow", "ray")
+"""Packages whose version must be the same everywhere, beside Python's own."""
+
+SKEW_S = 10.0
+"""Clocks further apart than this would let a claim on a trial expire, or outlive its owner."""
+
+FOLDER = "preflight-"
+"""The folder of notes in the store begins so; it is gone when the sweep begins."""
+
+FREE_BYTES = 2**30
+"""Free space below which no sweep begins; what the sweep needs `coherence plan` says."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a node says of itself. unwritable: why it could not write to the store; free_bytes: None without a store."""
+
+    host: str
+    sources: Seen
+    versions: dict[str, str]
+    clock: float
+    unwritable: str | None
+    free_bytes: int | None
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """A node's look at itself, when this process asked and had the answer by its own clock, and the note it read."""
+
+    node: str
+    look: Look
+    asked: float
+    answered: float
+    note_read: str | None
+
+    @property
+    def name(self) -> str:
+        """`node 1a2b3c4d (gpu-7)`."""
+        return f"node {self.node[:8]} ({self.look.host})"
+
+    @property
+    def skew_s(self) -> float:
+        """Seconds by which the node's clock is off at least: the answer took its time on the way."""
+        return max(self.asked - self.look.clock, self.look.clock - self.answered, 0.0)
+
+
+def look(node: str, folder: str) -> Look:
+    """Leave a note with the node's id in `folder`, a folder of the store, and say what this process sees."""
+    unwritable, free = None, None
+    try:
+        free = shutil.disk_usage(folder).free
+        with (Path(folder) / node).open("w") as note:
+            note.write(node)
+            note.flush()
+            os.fsync(note.fileno())
+    except OSError as error:
+        unwritable = error.strerror or str(error)
+    return Look(socket.gethostname(), seen_here(), versions(), time.time(), unwritable, free)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of what the numbers depend on; `none` for what is not installed."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "none"
+    return found
+
+
+def note_in(folder: Path, node: str) -> str | None:
+    """The note that a node has left in `folder`, as this process reads it; None if there is none."""
+    path = folder / node
+    return path.read_text() if path.exists() else None
+
+
+def judge(reports: Sequence[NodeReport], sources: Seen, here: dict[str, str], store: str) -> None:
+    """Refuse a cluster on which a trial would fail or mislead: ClusterError with the node and what to do.
+
+    sources, here: of this process. The first fault found is told.
+    """
+    for report in reports:
+        fault = (
+            _other_sources(report, sources)
+            or _other_versions(report, here)
+            or _store_fault(report, store)
+            or _wrong_clock(report)
+        )
+        if fault:
+            raise ClusterError(f"{report.name} {fault}")
+
+
+def _other_sources(report: NodeReport, sources: Seen) -> str | None:
+    return difference(sources, report.look.sources)
+
+
+def _other_versions(report: NodeReport, here: dict[str, str]) -> str | None:
+    there = report.look.versions
+    differing = [f"{name} {there.get(name)} (here {here[name]})" for name in here if there.get(name) != here[name]]
+    if not differing:
+        return None
+    return f"has other versions than this process: {', '.join(differing)}. Install the same ones on every node."
+
+
+def _store_fault(report: NodeReport, store: str) -> str | None:
+    remedy = "Give a --store on storage that every node sees under the same path, mounted for writing."
+    if report.look.unwritable:
+        return f"cannot write to the store {store}: {report.look.unwritable}. {remedy}"
+    if report.note_read != report.node:
+        return f"wrote to the store {store}, and this process does not see it: the two are not the same. {remedy}"
+    free = report.look.free_bytes
+    if free is not None and free < FREE_BYTES:
+        return (
+            f"sees {free / 2**20:,.0f} MiB free in the store {store}, expected at least {FREE_BYTES / 2**20:,.0f} MiB."
+            " Make room; `coherence plan` says what the sweep needs."
+        )
+    return None
+
+
+def _wrong_clock(report: NodeReport) -> str | None:
+    if report.skew_s <= SKEW_S:
+        return None
+    return (
+        f"has a clock that differs from this process's by at least {report.skew_s:.0f} s, expected at most"
+        f" {SKEW_S:.0f} s. Synchronise the clocks (chrony, systemd-timesyncd)."
+    )

@@ -1,0 +1,69 @@
+"""What the preflight refuses, node by node, and that it names the node and the remedy."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator import packages, preflight
+from orchestrator.preflight import FREE_BYTES, SKEW_S, Look, NodeReport, judge
+from orchestrator.resources import ClusterError
+
+SEEN = packages.Seen("d" * 64, dict.fromkeys(packages.PACKAGES, "/opt/here"))
+VERSIONS = {"python": "3.11.7", "torch": "2.14.1", "ray": "2.60.0"}
+NODE = "1a2b3c4d" + "0" * 48
+GOOD = NodeReport(NODE, Look("gpu-7", SEEN, VERSIONS, 1000.5, None, FREE_BYTES), 1000.0, 1001.0, NODE)
+
+
+def seen(**changes) -> NodeReport:
+    """A good report but for these fields of the look."""
+    return replace(GOOD, look=replace(GOOD.look, **changes))
+
+
+def check(*reports: NodeReport) -> None:
+    judge(reports, SEEN, VERSIONS, "/mnt/store")
+
+
+REFUSED = {
+    "other sources": (seen(sources=packages.Seen("e" * 64, SEEN.folders)), "Install the same version on every node"),
+    "other torch": (seen(versions={**VERSIONS, "torch": "2.9.0"}), r"torch 2.9.0 \(here 2.14.1\)"),
+    "other python": (seen(versions={**VERSIONS, "python": "3.12.1"}), r"python 3.12.1 \(here 3.11.7\)"),
+    "no ray package": (seen(versions={**VERSIONS, "ray": "none"}), r"ray none \(here 2.60.0\)"),
+    "no store": (seen(unwritable="No such file or directory", free_bytes=None), "/mnt/store: No such file"),
+    "read-only store": (seen(unwritable="Read-only file system"), "Read-only file system. Give a --store"),
+    "a store of its own": (replace(GOOD, note_read=None), "not the same. Give a --store on storage"),
+    "another note": (replace(GOOD, note_read=""), "not the same"),
+    "full disk": (seen(free_bytes=FREE_BYTES - 1), "1,024 MiB free .* Make room"),
+    "slow clock": (seen(clock=1000.0 - SKEW_S - 1), "at least 11 s.* Synchronise"),
+    "fast clock": (seen(clock=1001.0 + SKEW_S + 1), "at least 11 s.* Synchronise"),
+}
+
+
+@pytest.mark.parametrize(("report", "said"), REFUSED.values(), ids=REFUSED)
+def test_it_refuses_and_names_the_node(report, said):
+    with pytest.raises(ClusterError, match=rf"node 1a2b3c4d \(gpu-7\).*{said}"):
+        check(GOOD, report)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [GOOD, seen(clock=1000.0 - SKEW_S), seen(clock=1001.0 + SKEW_S), seen(free_bytes=None), seen(sources=SEEN)],
+)
+def test_it_lets_pass_what_is_just_good_enough(report):
+    check(report, GOOD)
+
+
+def test_a_node_leaves_a_note_that_is_read_back(tmp_path: Path):
+    found = preflight.look(NODE, str(tmp_path))
+    assert preflight.note_in(tmp_path, NODE) == NODE
+    assert found.unwritable is None
+    assert found.free_bytes > 0
+    assert found.versions == preflight.versions()
+    assert found.sources == packages.seen_here()
+
+
+def test_a_node_that_does_not_see_the_store_makes_no_folder(tmp_path: Path):
+    found = preflight.look(NODE, str(tmp_path / "elsewhere"))
+    assert found.unwritable == "No such file or directory"
+    assert list(tmp_path.iterdir()) == []
+    assert preflight.note_in(tmp_path, NODE) is None
