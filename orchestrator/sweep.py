@@ -21,7 +21,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from orchestrator.exclude import Exclusion
 from orchestrator.fields import FIELDS
-from orchestrator.resources import Resources
+from orchestrator.resources import Request
 from trainables.measuring import Measure
 from trainables.registry import Frozen
 
@@ -134,7 +134,7 @@ class Scale(Frozen):
     measure: Measure = Measure()
     include: tuple[Include, ...] = ()
     exclude: tuple[Exclusion, ...] = ()
-    resources: Resources = Resources()
+    resources: Request = Request()
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -160,7 +160,7 @@ class Sweep(Frozen):
     measure: Measure = Measure()
     include: tuple[Include, ...] = ()
     exclude: tuple[Exclusion, ...] = ()
-    resources: Resources = Resources()
+    resources: Request = Request()
     scales: dict[Name, Scale] = Field(default_factory=dict)
     sweeps: tuple[Name, ...] = ()
 
