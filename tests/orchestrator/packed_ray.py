@@ -4,6 +4,7 @@ python -m tests.orchestrator.packed_ray FOLDER
 """
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -59,6 +60,13 @@ def autoscaling() -> list[dict[str, float]]:
     return [{name: node.get(name, 0) for name in ("CPU", "GPU")} for node in tune._nodes()]
 
 
+def plan_for(address: str) -> dict[str, Any]:
+    """What `plan` says of this cluster, asked from another process."""
+    code = "import sys; from orchestrator.cli import main; sys.exit(main())"
+    asked = ["plan", "smoke", "--address", address, "--price", "36000", "--json", "--store", "none"]
+    return json.loads(subprocess.run([sys.executable, "-c", code, *asked], check=True, stdout=subprocess.PIPE).stdout)
+
+
 def main(folder: Path) -> dict[str, Any]:
     """Launch all, and say in what order they began and with what."""
     observer = Recorder()
@@ -78,6 +86,7 @@ def main(folder: Path) -> dict[str, Any]:
         "completed": len(observer.outcomes),
         "given": dict(lines(folder / "ran.txt")),
         "nodes": autoscaling(),
+        "plan": plan_for(ray.get_runtime_context().gcs_address),
     }
 
 

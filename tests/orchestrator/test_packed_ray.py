@@ -40,3 +40,9 @@ def test_trials_of_one_shape_begin_in_the_order_of_the_plan(
 
 def test_nodes_that_the_autoscaler_may_start_are_counted(found: dict[str, Any]) -> None:
     assert found["nodes"] == [{"CPU": 6, "GPU": 2}, *[{"CPU": 8, "GPU": 4}] * 2]
+
+
+def test_a_plan_for_a_running_cluster_counts_its_nodes(found: dict[str, Any]) -> None:
+    plan = found["plan"]
+    assert (plan["nodes"], plan["workers"], plan["price"]) == (3, 6 + 2 * 8, 36000)
+    assert plan["money"] == pytest.approx(3 * 10 * plan["wall_seconds"], rel=0.1)
