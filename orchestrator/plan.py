@@ -125,7 +125,7 @@ def make_plan(
     """
     notice = None
     if cluster is not None:
-        shape, notice = fit(loaded.resources.at_most, cluster.nodes)
+        shape, notice = fit(loaded.resources.at_most, cluster.nodes, auto=loaded.resources.gpu == "auto")
         workers = slots(shape, cluster.nodes)
     damage = Damage()
     states, old = survey(store, loaded.specs, damage)

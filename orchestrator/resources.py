@@ -58,14 +58,16 @@ def with_startable(live: Sequence[Node], types: Iterable[NodeType]) -> list[Node
     return [*live, *(one.resources for one, count in more for _ in range(count))]
 
 
-def fit(wanted: Resources, nodes: Sequence[Node]) -> tuple[Resources, str | None]:
+def fit(wanted: Resources, nodes: Sequence[Node], *, auto: bool = False) -> tuple[Resources, str | None]:
     """Resources that some node can give, and a notice when the GPU was dropped because no node has one.
 
+    auto: the share of a GPU is still to be measured.
     A request that no node can ever satisfy would wait for ever, so it is refused with a ClusterError.
     """
     notice = None
     if wanted.gpu and not any(node.get("GPU", 0) for node in nodes):
-        notice = f"no node has a GPU: trials run on the CPU (resources asked for gpu: {wanted.gpu:g})"
+        asked = "auto" if auto else f"{wanted.gpu:g}"
+        notice = f"no node has a GPU: trials run on the CPU (resources asked for gpu: {asked})"
         wanted = wanted.model_copy(update={"gpu": 0})
     require_feasible([wanted], nodes)
     return wanted, notice

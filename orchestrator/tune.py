@@ -93,7 +93,7 @@ def run_on_ray(
     observer.note(f"Ray's own messages go to {log}")
     with quiet(log), environment(SETTINGS), short_folder() as scratch, _connected(address, scratch):
         nodes = _nodes()
-        resources, notice = fit(resources, nodes)
+        resources, notice = fit(resources, nodes, auto=short is not None)
         if notice:
             observer.note(notice)
         check_sources()

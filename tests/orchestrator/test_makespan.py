@@ -103,7 +103,7 @@ def test_a_plan_says_money_and_a_dropped_gpu_in_words(coherence: Coherence, tmp_
     _, out, _ = coherence("plan", file, "--nodes", "3x(cpu=2)", "--price", "1.2", "--store", tmp_path / "none")
     assert "money: about" in out
     assert "1.2 per node-hour" in out
-    assert "no node has a GPU" in out
+    assert "no node has a GPU: trials run on the CPU (resources asked for gpu: auto)" in out
     assert "GPU-hours" not in out
 
 

@@ -1,10 +1,13 @@
 """Shares of a GPU, found on a simulated device: memory, throughput, and what is learnt from running out."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator.load import builtin_sweeps
 from orchestrator.packing import (
     MARGIN,
     Device,
@@ -24,6 +27,7 @@ from tests.orchestrator.test_geometry import spec_of
 from trainables.records import write_part
 from trainables.spec import TrialSpec, trial_id
 
+Coherence = Callable[..., tuple[int, str, str]]
 GIB = 2**30
 SMALL = spec_of("digits", {"name": "mlp", "widths": [8]})
 LARGE = spec_of("digits", {"name": "mlp", "widths": [80]})
@@ -157,6 +161,18 @@ def test_a_launch_measures_each_kind_once_and_shapes_its_trials() -> None:
     assert shapes.at_once(nodes) == 8
     assert shapes.fewer(nodes).of(SMALL) == Resources(cpu=2, gpu=0.25)
     assert [line for line in told if "ran out of device memory 1 times" in line and "[8]" in line]
+
+
+@pytest.mark.parametrize(("share", "short"), [("auto", {}), ("0.5", None)])
+def test_a_run_has_shares_measured_where_the_sweep_says_so(
+    coherence: Coherence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: str, short: dict | None
+) -> None:
+    calls: list[tuple[Any, ...]] = []
+    monkeypatch.setattr("orchestrator.tune.run_on_ray", lambda *given, short: calls.append((given[2], short)))
+    file = tmp_path / "sweep.yaml"
+    file.write_text(builtin_sweeps()["smoke"] + f"resources: {{gpu: {share}}}\n")
+    coherence("run", file, "--store", tmp_path / "results")
+    assert calls == [(Resources(gpu=1 if share == "auto" else 0.5), short)]
 
 
 def test_without_shares_all_trials_have_one_shape() -> None:
