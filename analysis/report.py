@@ -34,11 +34,15 @@ TAGS = {
 
 @dataclass(frozen=True)
 class Cost:
-    """What the planned trials took, failed attempts included. CPU seconds unless said."""
+    """What the planned trials took, failed attempts included. CPU seconds unless said.
+
+    wall_s: summed over attempts that ended. gpu_s: of them on a GPU; trials that share one count each.
+    """
 
     cpu_s: float
     measure_s: float
     wall_s: float
+    gpu_s: float
     attempts: int
     unfinished: int
     peak_memory_mib: float | None
@@ -163,11 +167,13 @@ def cost(store: Store, sweep: Sweep) -> Cost:
     attempts = store.read_all("attempts", sweep.planned["trial_id"].to_list())
     last = attempts.sort("ended_at", nulls_last=False).unique(["trial_id", "attempt"], keep="last")
     ended = last.drop_nulls("ended_at")
+    wall = ended["ended_at"] - ended["started_at"]
     peak = last["peak_memory_mib"].max()
     return Cost(
         cpu_s=float(last["cpu_s"].sum()),
         measure_s=float(last["measure_s"].sum()),
-        wall_s=float((ended["ended_at"] - ended["started_at"]).sum()),
+        wall_s=float(wall.sum()),
+        gpu_s=float(wall.filter(ended["device"] != "cpu").sum()),
         attempts=last.height,
         unfinished=last.filter(~pl.col("outcome").is_in(FINISHED)).height,
         peak_memory_mib=None if peak is None else float(peak),  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from orchestrator.store import Store
 
 NEXT_MOVES = {
     "bug": "read the traceback, mend the cause, then: {retry}",
-    "device-memory": "give each trial a larger share of a GPU (`resources.gpu`) or a smaller batch, then: {retry}",
+    "device-memory": "give each trial more of a GPU (`resources.gpu`, or `auto`) or a smaller batch, then: {retry}",
     "host-memory": "run fewer trials at once (--workers, or a larger `resources.cpu`), then: {retry}",
     "infrastructure": "see that disk, network and nodes are well, then: {retry}",
     "time-out": "resume from the checkpoints, with more time or none set: {retry}",

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from orchestrator.errors import UserError, reason
 from orchestrator.expand import expand
 from orchestrator.explain import explain
-from orchestrator.resources import Resources
+from orchestrator.resources import Request, largest
 from orchestrator.revisions import newest_revision, sweep_names
 from orchestrator.scale import scaled, scaled_name
 from orchestrator.store import Store
@@ -36,10 +36,9 @@ class LoadedSweep:
         return self.sweep.name
 
     @property
-    def resources(self) -> Resources:
+    def resources(self) -> Request:
         """What a trial may take: of a collection the most that any member asks."""
-        each = [member.resources for member in self.members] or [self.sweep.resources]
-        return Resources(cpu=max(one.cpu for one in each), gpu=max(one.gpu for one in each))
+        return largest([member.resources for member in self.members] or [self.sweep.resources])
 
 
 def load_sweep(

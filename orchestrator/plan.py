@@ -9,8 +9,10 @@ from orchestrator.errors import UserError
 from orchestrator.estimates import Amount, Estimator, estimator_from, total
 from orchestrator.failures import FAILURES
 from orchestrator.load import LoadedSweep
+from orchestrator.makespan import makespan
+from orchestrator.nodes import Cluster
 from orchestrator.reading import Damage
-from orchestrator.resources import Resources
+from orchestrator.resources import Request, Resources, fit, slots
 from orchestrator.states import Status, count, failure_of, is_finished, survey
 from orchestrator.store import Store
 from trainables.registry import nearest
@@ -35,6 +37,7 @@ class Wanted:
 
 
 EVERYTHING = Wanted()
+MONEY = ("money", "money_low", "money_high")
 TIMED = "timed on the first steps of a trial of each kind, within a factor of 1.5"
 
 
@@ -42,8 +45,9 @@ TIMED = "timed on the first steps of a trial of each kind, within a factor of 1.
 class Plan:
     """What a run would do. `to_run` is in the order of running: the longest first.
 
-    seconds, bytes: expected of each trial to run. gpu: share of a GPU that each occupies. stale: finished trials of an
-    older numerics version; they are among `to_run` when they are to be run again.
+    seconds, bytes: expected of each trial to run. resources: what the sweep asks for each. workers: trials at once, on
+    the nodes of `cluster` where one is named. notice: what these nodes lack. stale: finished trials of an older
+    numerics version; they are among `to_run` when they are to be run again.
     """
 
     status: Status
@@ -51,8 +55,10 @@ class Plan:
     states: dict[str, str]
     seconds: dict[str, Amount]
     bytes: dict[str, Amount]
-    gpu: float
+    resources: Request
     workers: int
+    cluster: Cluster | None
+    notice: str | None
     basis: str
     stale: list[str]
     damage: Damage
@@ -69,11 +75,18 @@ class Plan:
 
     @property
     def wall(self) -> Amount:
-        """Seconds they take with `workers` at once: their work shared, and no trial in two places."""
-        cpu = self.cpu
-        ends = ("middle", "low", "high")
-        longest = {end: max((getattr(one, end) for one in self.seconds.values()), default=0.0) for end in ends}
-        return Amount(*(max(getattr(cpu, end) / self.workers, longest[end]) for end in ends))
+        """Seconds until the last one ends, with `workers` at once and the longest started first."""
+        return makespan(self.seconds.values(), self.workers)
+
+    @property
+    def money(self) -> Amount | None:
+        """What the cluster costs until then; None without a price."""
+        return self.cluster.money(self.wall) if self.cluster else None
+
+    @property
+    def gpu(self) -> float:
+        """Share of a GPU that each trial occupies; the whole of one, at most, where shares are measured at launch."""
+        return self.resources.at_most.gpu
 
     @property
     def disk(self) -> Amount:
@@ -92,6 +105,9 @@ class Plan:
             **_rounded("wall_seconds", wall, 1),
             **_rounded("disk_bytes", disk, None),
             "workers": self.workers,
+            "nodes": len(self.cluster.nodes) if self.cluster else None,
+            "price": self.cluster.price if self.cluster else None,
+            **(_rounded("money", self.money, 2) if self.money else dict.fromkeys(MONEY)),
             "basis": self.basis,
         }
 
@@ -103,8 +119,16 @@ def make_plan(
     workers: int | None = None,
     wanted: Wanted = EVERYTHING,
     calibrated: bool = False,
+    cluster: Cluster | None = None,
 ) -> Plan:
-    """What is missing and what it costs. calibrated: time a few steps of each kind first, in this process."""
+    """What is missing and what it costs. calibrated: time a few steps of each kind first, in this process.
+
+    cluster: the nodes to plan for, in place of `workers`; refused where no trial fits on any.
+    """
+    notice = None
+    if cluster is not None:
+        shape, notice = fit(loaded.resources.at_most, cluster.nodes, auto=loaded.resources.gpu == "auto")
+        workers = slots(shape, cluster.nodes)
     damage = Damage()
     states, old = survey(store, loaded.specs, damage)
     chosen = _chosen(states, old, store, wanted, damage)
@@ -122,8 +146,10 @@ def make_plan(
         states=states,
         seconds={identity: seconds[identity] for identity in order},
         bytes={identity: estimator.bytes(specs[identity]) for identity in order},
-        gpu=loaded.resources.gpu,
-        workers=workers or default_workers(loaded.resources),
+        resources=loaded.resources,
+        workers=workers or default_workers(loaded.resources.at_most),
+        cluster=cluster,
+        notice=notice,
         basis=TIMED if calibrated else _basis(estimator, list(specs.values())),
         stale=[identity for identity in loaded.specs if identity in old],
         damage=damage,

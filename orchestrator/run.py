@@ -18,6 +18,7 @@ from orchestrator.failures import STORAGE
 from orchestrator.installed import require
 from orchestrator.load import LoadedSweep, load_sweep
 from orchestrator.observer import Observer
+from orchestrator.packing import short_of_memory
 from orchestrator.plan import EVERYTHING, Plan, Wanted, available_cpus, make_plan
 from orchestrator.provenance import collect
 from orchestrator.reading import Damage
@@ -176,7 +177,7 @@ def _launch(
 
             run_local(list(plan.to_run.values()), options, observer, stop.is_set, plan.estimates)
         else:
-            _on_ray(plan, options, _resources(loaded.resources, where.workers), where.address, observer, stop)
+            _on_ray(plan, loaded, store, options, where, observer, stop)
     except KeyboardInterrupt:
         return True
     return stop.is_set()
@@ -184,15 +185,27 @@ def _launch(
 
 def _on_ray(
     plan: Plan,
+    loaded: LoadedSweep,
+    store: Store,
     options: RunOptions,
-    resources: Resources,
-    address: str | None,
+    where: Where,
     observer: Observer,
     stop: threading.Event,
 ) -> None:
     from orchestrator.tune import run_on_ray
 
-    run_on_ray(list(plan.to_run.values()), options, resources, address, observer, stop.is_set, plan.estimates)
+    resources = _resources(loaded.resources.at_most, where.workers)
+    short = short_of_memory(store, loaded.specs.values()) if loaded.resources.gpu == "auto" else None
+    run_on_ray(
+        list(plan.to_run.values()),
+        options,
+        resources,
+        where.address,
+        observer,
+        stop.is_set,
+        plan.estimates,
+        short=short,
+    )
 
 
 def _resources(wanted: Resources, workers: int | None) -> Resources:

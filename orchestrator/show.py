@@ -42,9 +42,18 @@ def _costs(plan: Plan) -> Iterator[str]:
     """CPU, GPU, wall time and disk, each with its interval."""
     cpu, wall, disk = plan.cpu, plan.wall, plan.disk
     yield f"  CPU:  {_hours(cpu, 1.0, 'core-hours')}"
-    if plan.gpu:
-        yield f"  GPU:  {_hours(cpu, plan.gpu, 'GPU-hours')}, where there is one"
-    yield f"  wall: about {duration(wall.middle)} ({span(wall.low, wall.high)}) with {plan.workers} at once"
+    if plan.gpu and not plan.notice:
+        most = ", at most (gpu: auto)" if plan.resources.gpu == "auto" else ""
+        yield f"  GPU:  {_hours(cpu, plan.gpu, 'GPU-hours')}, where there is one{most}"
+    if plan.notice:
+        yield f"  {plan.notice}"
+    where = f" on {len(plan.cluster.nodes)} nodes" if plan.cluster else ""
+    yield f"  wall: about {duration(wall.middle)} ({span(wall.low, wall.high)}) with {plan.workers} at once{where}"
+    if plan.cluster and (money := plan.money):
+        yield (
+            f"  money: about {money.middle:.2f} ({money.low:.2f} to {money.high:.2f}),"
+            f" {plan.cluster.price:g} per node-hour, every node until the end"
+        )
     yield f"  disk: about {size(disk.middle)} ({size(disk.low)} to {size(disk.high)})"
 
 

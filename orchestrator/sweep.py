@@ -22,7 +22,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from orchestrator.early_stopping import EarlyStopping
 from orchestrator.exclude import Exclusion
 from orchestrator.fields import FIELDS
-from orchestrator.resources import Resources
+from orchestrator.resources import Request
 from trainables.measuring import Measure
 from trainables.registry import Frozen
 
@@ -135,7 +135,7 @@ class Scale(Frozen):
     measure: Measure = Measure()
     include: tuple[Include, ...] = ()
     exclude: tuple[Exclusion, ...] = ()
-    resources: Resources = Resources()
+    resources: Request = Request()
     early_stopping: EarlyStopping | None = None
 
 
@@ -163,7 +163,7 @@ class Sweep(Frozen):
     measure: Measure = Measure()
     include: tuple[Include, ...] = ()
     exclude: tuple[Exclusion, ...] = ()
-    resources: Resources = Resources()
+    resources: Request = Request()
     early_stopping: EarlyStopping | None = None
     scales: dict[Name, Scale] = Field(default_factory=dict)
     sweeps: tuple[Name, ...] = ()

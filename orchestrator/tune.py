@@ -32,11 +32,14 @@ from orchestrator.families import family_key
 from orchestrator.launch import ForWorkers, Launch
 from orchestrator.observer import Observer
 from orchestrator.others import Others
+from orchestrator.packing import PackKind, Share
+from orchestrator.probe_device import cap_memory, share_of
 from orchestrator.promised import BOOTSTRAP, promised
 from orchestrator.quiet import log_path, quiet
-from orchestrator.resources import ClusterError, Node, Resources, fewer, fit, slots
+from orchestrator.resources import ClusterError, Node, NodeType, Resources, fit, with_startable
 from orchestrator.retries import Attempt, run_with_retries
 from orchestrator.scratch import environment, short_folder
+from orchestrator.shapes import FindShares, Shapes, packed
 from orchestrator.stop import StopPoll, StopSwitch, family_flag, kept_handler
 from orchestrator.store import Store
 from trainables.spec import TrialSpec, canonical_json, parse_spec, trial_id
@@ -56,6 +59,9 @@ CONNECT_S = 60
 HEAD = "node:__internal_head__"
 """A resource that Ray gives to the head alone."""
 
+PROBE_S = 1800
+"""Seconds that a probe of a GPU may take, the start of a node by an autoscaler included."""
+
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -73,13 +79,17 @@ def run_on_ray(
     should_stop: Callable[[], bool],
     estimates: Mapping[str, float] | None = None,
     *,
+    short: Mapping[PackKind, int] | None = None,
     attempt: Attempt = run_attempt,
+    find_shares: FindShares | None = None,
 ) -> None:
     """Run each spec, as many at once as the nodes hold, and tell `observer` how each ended.
 
     address: of a running cluster; None starts a Ray of its own and ends it (or uses the one that this
     process is connected to already). estimates: CPU seconds by trial id, recorded with each attempt.
-    attempt: what runs in the worker, in place of `run_attempt`.
+    short: asks for a share of a GPU to be measured for each kind of trial (`resources.gpu` is then the most that one
+    takes); how often kinds ran out of device memory before. attempt, find_shares: in place of `run_attempt` in the
+    worker, and of probes on a GPU of the cluster.
     Raises ClusterError before any trial starts where the nodes cannot run these trials, and
     KeyboardInterrupt after Ctrl-C, once the running trials have saved a checkpoint.
     """
@@ -92,10 +102,14 @@ def run_on_ray(
     observer.note(f"Ray's own messages go to {log}")
     with quiet(log), environment(SETTINGS), short_folder() as scratch, _connected(address, scratch):
         nodes = _nodes(scaling=address is not None)
-        resources, notice = fit(resources, nodes)
+        resources, notice = fit(resources, nodes, auto=short is not None)
         if notice:
             observer.note(notice)
         check_nodes(store)
+        shapes = Shapes(resources)
+        if short is not None and resources.gpu:
+            shapes = packed(resources, specs, nodes, short, find_shares or _find_shares, observer.note)
+            shapes.require_feasible(nodes)
         with StopSwitch(log.with_suffix(".stop"), should_stop) as switch:
             digest = packages.sources_digest(packages.NUMERICS)
             options = replace(options, store=str(store))
@@ -114,9 +128,9 @@ def run_on_ray(
                 for first in range(0, len(left), WAVE):
                     wave = left[first : first + WAVE]
                     while wave and not switch.requested:
-                        _run_wave(wave, launch, resources, slots(resources, nodes), scratch, endings)
+                        _run_wave(wave, launch, shapes, shapes.at_once(nodes), scratch, endings)
                         wave = endings.left(wave)
-                        resources = fewer(resources, nodes) if wave else resources
+                        shapes = shapes.fewer(nodes) if wave else shapes
                 others.add(endings.take_held(left))
                 left = others.next_ready()
     if switch.interrupted:
@@ -195,26 +209,64 @@ def _alive() -> list[dict[str, Any]]:
 
 
 def _nodes(*, scaling: bool) -> list[Node]:
-    """Nodes at hand and, on the head of a cluster that is `scaling`, those that start when trials wait."""
+    """Nodes at hand and, of a cluster that is `scaling`, those that its autoscaler may start: as Ray knows them or, on
+    the head, as the file says that the cluster was started with."""
     alive = _alive()
     here = ray.get_runtime_context().get_node_id()
     nodes = [node["Resources"] for node in alive]
-    if not scaling or not any(node["NodeID"] == here and HEAD in node["Resources"] for node in alive):
-        return nodes
+    known = with_startable(nodes, _node_types(alive))
+    on_head = any(node["NodeID"] == here and HEAD in node["Resources"] for node in alive)
+    if not scaling or len(known) > len(nodes) or not on_head:
+        return known
     return nodes + promised(BOOTSTRAP.expanduser(), live_workers=sum(HEAD not in node for node in nodes))
 
 
+def cluster_nodes(address: str) -> list[Node]:
+    """The nodes of a running cluster, and those that its autoscaler may start; starts nothing."""
+    require_answer(address)
+    with environment(SETTINGS), short_folder() as scratch, quiet(scratch / "ray.log"), _connected(address, scratch):
+        return _nodes(scaling=True)
+
+
+def _node_types(alive: Sequence[dict[str, Any]]) -> list[NodeType]:
+    # Ray keeps what its autoscaler was configured with, and shows it only here.
+    config = ray._private.state.state.get_cluster_config()
+    groups = config.node_group_configs if config is not None else ()
+    names = [node["Labels"].get("ray.io/node-group") for node in alive]
+    return [
+        NodeType(dict(group.resources), None if group.max_count < 0 else group.max_count, names.count(group.name))
+        for group in groups
+    ]
+
+
+def _find_shares(firsts: Mapping[PackKind, TrialSpec], most: int) -> dict[PackKind, Share]:
+    """Measured on whole GPUs of the cluster, as many kinds at once as there are."""
+    probe = ray.remote(num_cpus=1, num_gpus=1, max_calls=1)(share_of)
+    asked = {kind: probe.remote(canonical_json(spec), most) for kind, spec in firsts.items()}
+    try:
+        return {kind: ray.get(answer, timeout=PROBE_S) for kind, answer in asked.items()}
+    except ray.exceptions.RayError as error:
+        why = one_line(str(error).strip().rpartition("\n")[2], 200)
+        raise ClusterError(f"gpu: auto: a probe of a GPU failed ({why}); give `resources.gpu` as a number.") from error
+
+
 def _run_wave(
-    specs: Sequence[TrialSpec], launch: Launch, resources: Resources, at_once: int, scratch: Path, endings: Endings
+    specs: Sequence[TrialSpec], launch: Launch, shapes: Shapes, at_once: int, scratch: Path, endings: Endings
 ) -> None:
     points = [
-        {"trial_id": identity, "spec": canonical_json(spec), "first_attempt": endings.first_attempt(identity)}
+        {
+            "trial_id": identity,
+            "spec": canonical_json(spec),
+            "first_attempt": endings.first_attempt(identity),
+            "resources": shapes.of(spec).model_dump(),
+            "memory": shapes.memory(spec),
+        }
         for identity, spec in ((trial_id(spec), spec) for spec in specs)
     ]
     events = _Events(endings, launch.observer)
     trainable = tune.with_parameters(_Worker, launch=launch.for_workers)
     tuner = tune.Tuner(
-        tune.with_resources(trainable, {"cpu": resources.cpu, "gpu": resources.gpu}),
+        tune.with_resources(trainable, _placement),
         param_space={"trial": tune.grid_search(points)},
         tune_config=tune.TuneConfig(reuse_actors=True, trial_name_creator=_name, trial_dirname_creator=_name),
         run_config=tune.RunConfig(
@@ -239,6 +291,11 @@ def _run_wave(
         endings.wave_ended(specs)
     if endings.fatal is not None:
         raise endings.fatal
+
+
+def _placement(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+    wanted = Resources.model_validate(config["trial"]["resources"])
+    return tune.PlacementGroupFactory([{"CPU": wanted.cpu, **({"GPU": wanted.gpu} if wanted.gpu else {})}])
 
 
 def _name(trial: Any) -> str:
@@ -282,6 +339,8 @@ def _trial(config: dict[str, Any], launch: ForWorkers) -> dict[str, str]:
         first_attempt=point["first_attempt"],
         estimated_s=launch.estimates.get(point["trial_id"]),
     )
+    if point["memory"] is not None:
+        cap_memory(point["memory"])
     outcome = run_with_retries(spec, options, stopped, again.append, attempt=launch.attempt)
     return {"outcome": outcome, "again": " ".join(again)}
 

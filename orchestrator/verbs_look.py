@@ -2,11 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.errors import UserError
 from orchestrator.options import RESULTS, JsonOption, ScaleOption, StoreOption, SweepArgument, at_store, echo, exit_on
+
+if TYPE_CHECKING:
+    from orchestrator.nodes import Cluster
 
 
 def register(app: typer.Typer) -> None:
@@ -50,24 +54,50 @@ def plan(
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Time the first steps of a trial of each kind, a few seconds each.")
     ] = False,
+    nodes: Annotated[
+        str | None, typer.Option("--nodes", help="Of a cluster to plan for: '1x(cpu=4)+4x(cpu=8,gpu=1)'.")
+    ] = None,
+    address: Annotated[str | None, typer.Option("--address", help="Of a running Ray cluster to plan for.")] = None,
+    price: Annotated[
+        float | None, typer.Option("--price", help="With --nodes or --address: of one node for an hour.")
+    ] = None,
 ) -> None:
     """Say what a run would do and cost; writes nothing.
 
-    Example: coherence plan demo --calibrate
+    Example: coherence plan demo --nodes "4x(cpu=8,gpu=1)" --price 1.20
     """
     from orchestrator.installed import require
     from orchestrator.load import load_sweep
+    from orchestrator.nodes import check_price
     from orchestrator.plan import make_plan
     from orchestrator.show import plan_lines
     from orchestrator.store import open_store
 
+    if sum(given is not None for given in (workers, nodes, address)) > 1:
+        raise UserError("--workers, --nodes and --address each say how many trials run at once: give one of them.")
+    check_price(price, cluster=nodes is not None or address is not None)
     if calibrate:
         require("torch")
     opened = open_store(store)
     loaded = load_sweep(sweep, opened, scale=scale)
-    made = make_plan(loaded, opened, workers=workers, calibrated=calibrate)
+    cluster = _cluster(nodes, address, price)
+    made = make_plan(loaded, opened, workers=workers, calibrated=calibrate, cluster=cluster)
     echo([json.dumps(made.as_json())] if as_json else plan_lines(made, loaded, opened))
     exit_on(list(made.damage))
+
+
+def _cluster(nodes: str | None, address: str | None, price: float | None) -> "Cluster | None":
+    from orchestrator.installed import require
+    from orchestrator.nodes import Cluster, parse_nodes
+
+    if nodes is not None:
+        return Cluster(parse_nodes(nodes), price)
+    if address is None:
+        return None
+    require("ray")
+    from orchestrator.tune import cluster_nodes
+
+    return Cluster(cluster_nodes(address), price)
 
 
 def status(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from importlib import import_module
 from pathlib import Path
 
@@ -84,6 +85,17 @@ def test_the_notebook_runs_from_top_to_bottom(results, monkeypatch, capsys):
             assert cell["outputs"] == []
             exec(compile("".join(cell["source"]), "docs/reading.ipynb", "exec"), found)
     assert {"real-above-random-early", "robust-memorises-less"} & {name for name, _, _ in found["measured"]}
+
+
+def test_the_plans_of_the_running_page_are_made(tmp_path):
+    lines = [
+        shlex.split(line, comments=True) for block in blocks("docs/running.md", "sh") for line in block.splitlines()
+    ]
+    plans = [line[1:] for line in lines if line[:2] == ["coherence", "plan"]]
+    assert plans
+    for plan in plans:
+        result = CliRunner().invoke(command(), [*plan, "--store", str(tmp_path / "none")])
+        assert result.exit_code == 0, (plan, result.output)
 
 
 def test_make_targets_named_in_the_readme_exist():

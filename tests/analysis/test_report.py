@@ -89,6 +89,18 @@ def test_cost_counts_every_attempt_once(tmp_path: Path) -> None:
     assert (found.attempts, found.unfinished, found.measuring_share) == (2, 1, "25.0 %")
 
 
+def test_seconds_on_a_gpu_are_told(tmp_path: Path) -> None:
+    store = write(tmp_path, MadeUp(specs=grid(corruptions=(NONE,), seeds=1), effects=EFFECTS))
+    assert "on a GPU" not in page_of(store)
+    [file] = store.glob("attempts/*/*.parquet")
+    [row] = pl.read_parquet(file).to_dicts()
+    on_gpu = {"device": "cuda:0", "started_at": 0.0, "ended_at": 40.0}
+    write_rows(store, "attempts", row.pop("trial_id"), [{**row, **on_gpu}])
+    opened = Store(store)
+    assert cost(opened, open_sweep(opened, "demo")).gpu_s == 40
+    assert "40.0 of them on a GPU" in page_of(store)
+
+
 def test_trials_are_listed_in_the_order_of_the_sweep(opened: tuple[Store, Sweep]) -> None:
     rows = content(*opened, ())["trials"]
     assert [row["trial_id"] for row in rows] == opened[1].planned["trial_id"].to_list()
