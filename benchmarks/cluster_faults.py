@@ -1,0 +1,189 @@
+"""Disturb a sweep on a real Ray cluster of three hosts at random, and compare its store with an undisturbed one.
+
+    python -m benchmarks.cluster_faults [--actions 20] [--seed 1] [--json FILE]
+
+The hosts are network namespaces (`tests/cluster`): a head and two workers of one CPU. Needs root and iproute2. A
+seeded schedule kills trial processes, raylets, whole hosts, the driver and the head, sends SIGTERM to trial processes,
+and cuts a host off the network until Ray has given it up, while the store stays in its reach: its trial goes on as a
+late writer until it is plugged in again. What was killed is started again. A claim lasts six seconds here, and Ray gives
+a silent node up after about six.
+Prints what was done, the attempts, and how many (table, trial) pairs equal the undisturbed ones bit for bit.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.faults import SWEEP, SWEEP_TRIALS, repeated_steps
+from tests.cluster.host import SHARED, Host
+from tests.cluster.hosts import Hosts, missing
+from tests.cluster.ray_hosts import SURROUNDINGS, coherence, give_token, start_head, start_worker
+from tests.test_kill import attempts, curves
+
+QUICK = {
+    "GRADIENT_COHERENCE_CLAIM_S": "6",
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "5",
+}
+ACTIONS = ("worker", "worker", "preempt", "raylet", "node", "partition", "driver", "head")
+CUT_S = 20.0
+
+
+class Cluster:
+    """Three hosts, Ray on them, and a driver on the head."""
+
+    def __init__(self, hosts: Hosts, rng: random.Random) -> None:
+        self.hosts, self.rng, self.done = hosts, rng, Counter[str]()
+        self.driver: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        """Ray everywhere, and a driver."""
+        give_token([self.hosts[index] for index in range(3)], "0" * 64)
+        start_head(self.hosts[0])
+        for index in (1, 2):
+            self.join(index)
+        self.drive()
+
+    def join(self, index: int) -> None:
+        """Ray on a worker, whatever was left of it."""
+        self.hosts[index].run("ray", "stop", "--force", check=False)
+        start_worker(self.hosts[index], self.hosts[0])
+
+    def drive(self) -> None:
+        """Start `coherence run` on the head."""
+        address = f"{self.hosts[0].address}:6379"
+        where = ("--address", address, "--store", SHARED / "disturbed", "--checkpoint-every", "0.5")
+        self.driver = self.hosts[0].start(*coherence("run", SHARED / "faults.yaml", *where))
+
+    def disturb(self) -> None:
+        """One action; a driver that has ended begins again."""
+        time.sleep(self.rng.uniform(4.0, 12.0))
+        if self.driver is not None and self.driver.poll() is not None:
+            self.drive()
+        action, index = self.rng.choice(ACTIONS), self.rng.choice((1, 2))
+        if self._actions()[action](index) is not False:
+            self.done[action] += 1
+
+    def worker(self, index: int) -> bool:
+        """Kill a trial's process."""
+        return self._signal(self.hosts[index], signal.SIGKILL)
+
+    def preempt(self, index: int) -> bool:
+        """Ask a trial's process to go."""
+        return self._signal(self.hosts[index], signal.SIGTERM)
+
+    def raylet(self, index: int) -> None:
+        """Kill Ray's own process on a node."""
+        self.hosts[index].kill("raylet/raylet")
+        time.sleep(self.rng.uniform(0.0, 8.0))
+        self.join(index)
+
+    def node(self, index: int) -> None:
+        """Pull a host's plug."""
+        self.hosts[index].crash()
+        time.sleep(self.rng.uniform(0.0, 8.0))
+        self.hosts.boot(index)
+        self.join(index)
+
+    def partition(self, index: int) -> None:
+        """Cut a host off until it has been given up, then plug it in again."""
+        self.hosts.cut(index)
+        time.sleep(CUT_S)
+        self.hosts.restore(index)
+        time.sleep(3.0)
+        self.join(index)
+
+    def kill_driver(self, index: int) -> None:
+        """Kill the driver and start another."""
+        del index
+        assert self.driver is not None
+        self.hosts[0].kill("faults.yaml")
+        self.driver.wait()
+        self.drive()
+
+    def head(self, index: int) -> None:
+        """Pull the head's plug, and the driver's with it; the whole cluster is started anew."""
+        del index
+        self.hosts[0].crash()
+        assert self.driver is not None
+        self.driver.wait()
+        self.hosts.boot(0)
+        self.start()
+
+    def _actions(self) -> dict[str, Callable[[int], bool | None]]:
+        own = {name: getattr(self, name) for name in set(ACTIONS) - {"driver"}}
+        return {**own, "driver": self.kill_driver}
+
+    def _signal(self, host: Host, number: signal.Signals) -> bool:
+        trials = [pid for pid, line in host.processes().items() if line.startswith("ray::") and "_Worker" in line]
+        for pid in trials[:1]:
+            os.kill(pid, number)
+        return bool(trials)
+
+    def finished(self) -> bool:
+        """Whether every trial is done."""
+        return len(list(self.hosts.shared.glob("disturbed/trials/*/part-0.parquet"))) == SWEEP_TRIALS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--actions", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    if why := missing():
+        raise SystemExit(why)
+    with tempfile.TemporaryDirectory() as name, Hosts(3, Path(name), {**SURROUNDINGS, **QUICK}) as hosts:
+        (hosts.shared / "faults.yaml").write_text(SWEEP)
+        hosts[1].run(*coherence("run", SHARED / "faults.yaml", "--store", SHARED / "calm", "--local"), timeout=1200)
+        result = campaign(Cluster(hosts, random.Random(given.seed)), given.actions)
+    print(json.dumps(result))
+    if given.json:
+        given.json.parent.mkdir(exist_ok=True)
+        given.json.write_text(json.dumps({"seed": given.seed, **result}, indent=1) + "\n")
+
+
+def campaign(cluster: Cluster, actions: int) -> dict[str, object]:
+    """Disturb, complete, compare."""
+    began = time.monotonic()
+    cluster.start()
+    while cluster.done.total() < actions and not cluster.finished():
+        cluster.disturb()
+        print(dict(cluster.done), flush=True)
+    assert cluster.driver is not None
+    cluster.driver.wait(timeout=600)
+    codes = [cluster.driver.returncode]
+    while not cluster.finished() and len(codes) < 4:
+        cluster.drive()
+        codes.append(cluster.driver.wait(timeout=600))
+    store = cluster.hosts.shared / "disturbed"
+    expected, found = curves(cluster.hosts.shared / "calm"), curves(store)
+    pairs = [(table, trial) for table, trials in expected.items() for trial in trials]
+    equal = sum(trial in found[table] and found[table][trial].equals(expected[table][trial]) for table, trial in pairs)
+    made, steps = repeated_steps(store)
+    return {
+        **{action: cluster.done[action] for action in sorted(set(ACTIONS))},
+        "trials": SWEEP_TRIALS,
+        "done": len(list(store.glob("trials/*/part-0.parquet"))),
+        "attempts": attempts(store).num_rows,
+        "codes": codes,
+        "equal": equal,
+        "pairs": len(pairs),
+        "steps_made": made,
+        "steps": steps,
+        "minutes": round((time.monotonic() - began) / 60, 1),
+    }
+
+
+if __name__ == "__main__":
+    main()
