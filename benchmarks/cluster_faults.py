@@ -5,8 +5,8 @@
 The hosts are network namespaces (`tests/cluster`): a head and two workers of one CPU. Needs root and iproute2. A
 seeded schedule kills trial processes, raylets, whole hosts, the driver and the head, sends SIGTERM to trial processes,
 and cuts a host off the network until Ray has given it up, while the store stays in its reach: its trial goes on as a
-late writer until it is plugged in again. What was killed is started again. A claim lasts six seconds here, and Ray gives
-a silent node up after about six.
+late writer until it is plugged in again. What was killed is started again. A claim lasts six seconds here, and Ray
+gives a silent node up after about six.
 Prints what was done, the attempts, and how many (table, trial) pairs equal the undisturbed ones bit for bit.
 """
 

@@ -1,0 +1,57 @@
+"""Write docs/reliability.md from what the campaigns left in benchmarks/results.
+
+python -m benchmarks.faults --json benchmarks/results/faults.json
+python -m benchmarks.cluster_faults --json benchmarks/results/cluster_faults.json
+python -m benchmarks.reliability
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+ROOT = Path(__file__).parents[1]
+CAMPAIGNS = ("faults", "cluster_faults")
+NAMES = {
+    "equal": "equal (table, trial) pairs",
+    "pairs": "(table, trial) pairs",
+    "steps": "steps of the finished trials",
+    "steps_made": "steps made, in attempts whose end is known",
+    "codes": "exit codes of the drivers, the last of which completes the sweep",
+    "claims_and_checkpoints_left": "claims and checkpoints left over",
+}
+
+
+def numbers(result: dict[str, Any]) -> str:
+    """A table with a line for each number."""
+    lines = [f"| {NAMES.get(name, name)} | {_text(value)} |" for name, value in result.items()]
+    return "\n".join(["| what | number |", "|---|---|", *lines])
+
+
+def verdict(result: dict[str, Any]) -> str:
+    """What it comes to."""
+    differing = result["pairs"] - result["equal"]
+    return "No row was lost or doubled." if not differing else f"**{differing} pairs differ.**"
+
+
+def page() -> str:
+    """The page, with a section for each campaign that has a result."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"numbers": numbers, "verdict": verdict}
+    return environment.get_template("reliability.md.j2").render({name: _result(name) for name in CAMPAIGNS})
+
+
+def _result(name: str) -> dict[str, Any] | None:
+    file = ROOT / "benchmarks" / "results" / f"{name}.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "reliability.md").write_text(page() + "\n", encoding="utf-8")
