@@ -88,9 +88,9 @@ class _Meter:
 
 def run_attempt(spec: TrialSpec, options: RunOptions, should_stop: Callable[[], bool]) -> str:
     """Bring the trial as far as it goes and say how the attempt ended: completed, diverged, stopped, interrupted or
-    failed; or `held` where somebody else has the trial. A trial that is done already is left alone, unless it is stale
-    and to be replaced. An exception of the trial is recorded and becomes `failed`. Raised are one while recording, and
-    that of a store without room or right to write, which every other trial would meet."""
+    failed; or `held` where somebody else has the trial, or has got it meanwhile. A trial that is done already is left
+    alone, unless it is to be replaced. An exception of the trial is recorded and becomes `failed`. Raised are one
+    while recording, and that of a store without room or right to write, which every other trial would meet."""
     store, identity = Store(Path(options.store)), trial_id(spec)
     if done := _done(store, identity, options):
         return done
@@ -127,11 +127,11 @@ def _attempt(
             raise OutOfTimeError(f"more than the {deadline.seconds:g} s of --timeout, at step {result.end_step}")
         if result.outcome != "interrupted":
             settle(store, identity, sink.written)
-    except SupersededError:
-        if is_open(store, identity, claim.generation):
-            _record(store, {**row, "outcome": "interrupted", "end_step": meter.step, **meter.used()})
-        return "interrupted"
     except Exception as error:  # the one boundary: a failing trial is a result and never stops a sweep
+        if isinstance(error, SupersededError) or not claim.is_newest():
+            if is_open(store, identity, claim.generation):
+                _record(store, {**row, "outcome": "interrupted", "end_step": meter.step, **meter.used()})
+            return "held"  # the new owner may have deleted what we were writing: no failure of the trial
         _record(store, {**row, "outcome": "failed", "end_step": meter.step, **_failure(error), **meter.used()})
         if isinstance(error, OSError) and error.errno in STORE_IS_FULL:
             raise
@@ -142,7 +142,7 @@ def _attempt(
         try:
             write_part(store.trial_file(identity), "trials", [final], tag=str(claim.generation), fence=claim.check)
         except SupersededError:
-            return "interrupted"
+            return "held"
         store.clear_checkpoints([identity])
     return result.outcome
 

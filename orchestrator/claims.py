@@ -97,6 +97,10 @@ class Claim:
                 f"trial {self._identity} is no longer ours: generation {found}, not {self.generation}, has it"
             )
 
+    def is_newest(self) -> bool:
+        """Whether the trial is still this process's."""
+        return newest(self._store, self._identity) == self.generation
+
     def start(self) -> None:
         """Begin to renew it."""
         self._thread.start()

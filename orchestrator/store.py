@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.errors import UserError, reason
@@ -53,7 +54,7 @@ class Store:
         for table in PARTED:
             for path in (self.root / table / trial_id).glob("part-*"):
                 if last is None or not _PART.fullmatch(path.name) or part_number(path) > last:
-                    path.unlink()
+                    path.unlink(missing_ok=True)  # a late writer may be taking it away as well
 
     def forget(self, trial_id: str) -> None:
         """Undo a finished trial, so that it runs again from the beginning; the rows of its attempts stay.
@@ -73,7 +74,7 @@ class Store:
     def clear_checkpoints(self, trial_ids: Iterable[str]) -> None:
         """Delete checkpoints that a kill left behind after the trial was done."""
         for trial_id in trial_ids:
-            if self.checkpoints(trial_id).exists():
+            with suppress(FileNotFoundError):  # none, or another driver is deleting them as well
                 shutil.rmtree(self.checkpoints(trial_id))
 
     def trial_folders(self, table: str) -> Iterator[str]:

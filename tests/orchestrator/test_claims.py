@@ -281,7 +281,7 @@ def test_a_late_attempt_damages_nothing(store: Store, fake_trial: FakeTrial, tin
             inner.append(run_attempt(tiny_spec, options, go_on))
 
     fake_trial.before = lose
-    assert run_attempt(tiny_spec, options, go_on) == "interrupted"
+    assert run_attempt(tiny_spec, options, go_on) == "held"
     assert inner == ["begins", "completed"]
     parts = store.parts("steps", trial_id(tiny_spec))
     rows = [step for path in parts for step in pq.read_table(path)["step"].to_pylist()]
@@ -313,3 +313,19 @@ def wait_for(condition) -> None:
     while not condition():
         assert time.monotonic() < limit
         time.sleep(0.005)
+
+
+def test_what_a_late_attempt_trips_over_is_no_failure(
+    store: Store, fake_trial: FakeTrial, tiny_spec: TrialSpec
+) -> None:
+    """The new owner deleted what the late one was just writing."""
+    identity = trial_id(tiny_spec)
+
+    def trip(part: int) -> None:
+        if part == 1:
+            taken(store, identity)
+            raise FileNotFoundError(2, "No such file or directory", "part-1.parquet.tmp-0")
+
+    fake_trial.before = trip
+    assert run_attempt(tiny_spec, RunOptions(str(store.root), driver="one"), go_on) == "held"
+    assert [row["outcome"] for row in pq.read_table(store.attempt_file(identity, 0)).to_pylist()] == ["interrupted"]

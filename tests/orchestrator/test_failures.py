@@ -210,7 +210,7 @@ def test_a_late_writer_leaves_what_was_closed(store: Store, fake_trial: FakeTria
         raise SupersededError
 
     fake_trial.before = superseded
-    assert run_attempt(tiny_spec, RunOptions(str(store.root)), never) == "interrupted"
+    assert run_attempt(tiny_spec, RunOptions(str(store.root)), never) == "held"
     [row] = rows(store)
     assert (row["outcome"], row["failure"]) == ("failed", "host-memory")
     assert failures_since(store, identity, 0) == ["host-memory"]
