@@ -36,7 +36,19 @@ QUICK = {
     "RAY_health_check_failure_threshold": "5",
 }
 TRIALS = 12
-ACTIONS = ("worker", "worker", "preempt", "raylet", "node", "partition", "driver", "head")
+ACTIONS = (
+    "worker",
+    "worker",
+    "worker",
+    "preempt",
+    "preempt",
+    "raylet",
+    "node",
+    "partition",
+    "partition",
+    "driver",
+    "head",
+)
 CUT_S = 20.0
 
 
@@ -126,7 +138,7 @@ class Cluster:
         return {**own, "driver": self.kill_driver}
 
     def _signal(self, host: Host, number: signal.Signals) -> bool:
-        trials = [pid for pid, line in host.processes().items() if line.startswith("ray::") and "_Worker" in line]
+        trials = [pid for pid, line in host.processes().items() if line.startswith("ray::ResourceTrainable")]
         for pid in trials[:1]:
             os.kill(pid, number)
         return bool(trials)
