@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.faults import SWEEP, repeated_steps
+from benchmarks.faults import SWEEP, SWEEP_TRIALS, repeated_steps
 from tests.cluster.host import SHARED, Host
 from tests.cluster.hosts import Hosts, missing
 from tests.cluster.ray_hosts import SURROUNDINGS, coherence, give_token, start_head, start_worker
@@ -35,7 +35,7 @@ QUICK = {
     "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "5",
 }
-TRIALS = 12
+
 ACTIONS = (
     "worker",
     "worker",
@@ -145,7 +145,7 @@ class Cluster:
 
     def finished(self) -> bool:
         """Whether every trial is done."""
-        return len(list(self.hosts.shared.glob("disturbed/trials/*/part-0.parquet"))) == TRIALS
+        return len(list(self.hosts.shared.glob("disturbed/trials/*/part-0.parquet"))) == SWEEP_TRIALS
 
 
 def main() -> None:
@@ -157,7 +157,7 @@ def main() -> None:
     if why := missing():
         raise SystemExit(why)
     with tempfile.TemporaryDirectory() as name, Hosts(3, Path(name), {**SURROUNDINGS, **QUICK}) as hosts:
-        (hosts.shared / "faults.yaml").write_text(SWEEP.replace("range: [0, 8]", "range: [0, 4]"))
+        (hosts.shared / "faults.yaml").write_text(SWEEP)
         hosts[1].run(*coherence("run", SHARED / "faults.yaml", "--store", SHARED / "calm", "--local"), timeout=1200)
         result = campaign(Cluster(hosts, random.Random(given.seed)), given.actions)
     print(json.dumps(result))
@@ -186,7 +186,7 @@ def campaign(cluster: Cluster, actions: int) -> dict[str, object]:
     made, steps = repeated_steps(store)
     return {
         **{action: cluster.done[action] for action in sorted(set(ACTIONS))},
-        "trials": TRIALS,
+        "trials": SWEEP_TRIALS,
         "done": len(list(store.glob("trials/*/part-0.parquet"))),
         "attempts": attempts(store).num_rows,
         "codes": codes,

@@ -28,7 +28,7 @@ class Request(Frozen):
     """What a sweep asks for each of its trials. `gpu: auto` has the share of a GPU measured for each kind of trial."""
 
     cpu: Annotated[Real, Field(gt=0)] = 1
-    gpu: Annotated[Real, Field(ge=0)] | Literal["auto"] = 0
+    gpu: Annotated[Real, Field(ge=0)] | Literal["auto"] = 0.0
 
     @property
     def at_most(self) -> Resources:

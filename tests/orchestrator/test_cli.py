@@ -164,5 +164,5 @@ def test_demo_runs_draws_and_reports(coherence: Coherence, monkeypatch: pytest.M
     assert len(told) == 2
 
 
-def _here(plan: Any, options: Any, resources: Any, address: Any, observer: Any, stop: Any) -> None:
+def _here(plan: Any, loaded: Any, store: Any, options: Any, where: Any, observer: Any, stop: Any) -> None:
     run_local(list(plan.to_run.values()), options, observer, stop.is_set, plan.estimates)
