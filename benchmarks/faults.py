@@ -1,6 +1,6 @@
 """Disturb drivers of one sweep at random, complete it, and compare the store with an undisturbed one, row for row.
 
-    python -m benchmarks.faults [--kills 40] [--seed 1] [--json FILE]
+    python -m benchmarks.faults [--kills 30] [--seed 1] [--json FILE]
 
 Two drivers, each a process of its own (`coherence run --local`), work on one sweep in one store. A seeded schedule
 kills (SIGKILL), preempts (SIGTERM) or freezes one of them: a frozen one (SIGSTOP) sleeps until its claim has expired
@@ -126,7 +126,7 @@ def repeated_steps(store: Path) -> tuple[int, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=40)
+    parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()

@@ -54,4 +54,4 @@ def _text(value: object) -> str:
 
 
 if __name__ == "__main__":
-    (ROOT / "docs" / "reliability.md").write_text(page() + "\n", encoding="utf-8")
+    (ROOT / "docs" / "reliability.md").write_text(page().strip() + "\n", encoding="utf-8")
