@@ -22,11 +22,11 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.faults import SWEEP, SWEEP_TRIALS, repeated_steps
+from benchmarks.faults import SWEEP, SWEEP_TRIALS, compared
 from tests.cluster.host import SHARED, Host
 from tests.cluster.hosts import Hosts, missing
 from tests.cluster.ray_hosts import SURROUNDINGS, coherence, give_token, start_head, start_worker
-from tests.test_kill import attempts, curves
+from tests.test_kill import attempts
 
 QUICK = {
     "GRADIENT_COHERENCE_CLAIM_S": "6",
@@ -180,20 +180,13 @@ def campaign(cluster: Cluster, actions: int) -> dict[str, object]:
         cluster.drive()
         codes.append(cluster.driver.wait(timeout=600))
     store = cluster.hosts.shared / "disturbed"
-    expected, found = curves(cluster.hosts.shared / "calm"), curves(store)
-    pairs = [(table, trial) for table, trials in expected.items() for trial in trials]
-    equal = sum(trial in found[table] and found[table][trial].equals(expected[table][trial]) for table, trial in pairs)
-    made, steps = repeated_steps(store)
     return {
         **{action: cluster.done[action] for action in sorted(set(ACTIONS))},
         "trials": SWEEP_TRIALS,
         "done": len(list(store.glob("trials/*/part-0.parquet"))),
         "attempts": attempts(store).num_rows,
         "codes": codes,
-        "equal": equal,
-        "pairs": len(pairs),
-        "steps_made": made,
-        "steps": steps,
+        **compared(store, cluster.hosts.shared / "calm"),
         "minutes": round((time.monotonic() - began) / 60, 1),
     }
 

@@ -22,6 +22,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from tests.test_kill import attempts, curves
 from trainables.records import CURVES, part_number
 
@@ -120,8 +122,17 @@ def repeated_steps(store: Path) -> tuple[int, int]:
     """(steps made in all attempts whose end is known, steps of the finished trials)."""
     rows = attempts(store).to_pylist()
     made = sum((row["end_step"] or row["start_step"] or 0) - (row["start_step"] or 0) for row in rows)
-    steps = sum(len(table) for table in curves(store)["steps"].values())
+    steps = sum(pq.read_table(path)["steps"][0].as_py() for path in store.glob("trials/*/part-0.parquet"))
     return made, steps
+
+
+def compared(store: Path, undisturbed: Path) -> dict[str, int]:
+    """How many (table, trial) pairs hold the same rows, bit for bit, and what that took."""
+    expected, found = curves(undisturbed), curves(store)
+    pairs = [(table, trial) for table, trials in expected.items() for trial in trials]
+    equal = sum(trial in found[table] and found[table][trial].equals(expected[table][trial]) for table, trial in pairs)
+    made, steps = repeated_steps(store)
+    return {"equal": equal, "pairs": len(pairs), "steps_made": made, "steps": steps}
 
 
 def main() -> None:
@@ -140,22 +151,13 @@ def main() -> None:
             campaign.disturb()
         codes = [driver.wait() for driver in campaign.drivers]
         last = campaign.start().wait()
-        expected, found = curves(campaign.folder / "undisturbed"), curves(campaign.store)
-        pairs = [(table, trial) for table, trials in expected.items() for trial in trials]
-        equal = sum(
-            trial in found[table] and found[table][trial].equals(expected[table][trial]) for table, trial in pairs
-        )
-        made, steps = repeated_steps(campaign.store)
         left = len([*campaign.store.glob("claims/*/*"), *campaign.store.glob("checkpoints/*/*")])
         result = {
             **{action: campaign.done[action] for action in sorted(set(ACTIONS))},
             "trials": SWEEP_TRIALS,
             "attempts": attempts(campaign.store).num_rows,
             "codes": [*codes, last],
-            "equal": equal,
-            "pairs": len(pairs),
-            "steps_made": made,
-            "steps": steps,
+            **compared(campaign.store, campaign.folder / "undisturbed"),
             "claims_and_checkpoints_left": left,
         }
     print(json.dumps(result))

@@ -165,7 +165,6 @@ def _begin(store: Store, identity: str, options: RunOptions, claim: Claim) -> di
         "estimated_s": options.estimated_s,
     }
     before = store.next_attempt(identity) - 1
-    _record(store, row)
     if before >= 0:
         close_lost(store, identity, before, "infrastructure", "its process ended without a word")
     return row

@@ -145,15 +145,21 @@ def claimed(store: Store, identity: str, driver: str) -> Iterator[Claim | None]:
 
 def take(store: Store, identity: str, driver: str) -> Claim | None:
     """The next generation, made for this process; None where somebody else has the trial, or was faster."""
-    if not free_for(store, identity, driver):
+    # Looked at before the owner: who claims the trial after this look makes the same number, and one of us fails.
+    attempts, before = store.next_attempt(identity), newest(store, identity)
+    generation = max(attempts, -1 if before is None else before + 1)
+    owner = None if before is None else _read(_path(store, identity, before))
+    if owner is not None and owner.alive and owner.driver != driver:
         return None
-    before = newest(store, identity)
-    generation = max(store.next_attempt(identity), -1 if before is None else before + 1)
     now, pid = time.time(), os.getpid()
-    owner = Owner(socket.gethostname(), pid, birth(pid) or "", driver, now, now + EXPIRES_S)
-    if not create_exclusively(_path(store, identity, generation), _content(owner)):
+    ours = Owner(socket.gethostname(), pid, birth(pid) or "", driver, now, now + EXPIRES_S)
+    path = _path(store, identity, generation)
+    if not create_exclusively(path, _content(ours)):
         return None
-    return Claim(store, identity, generation, owner)
+    if store.next_attempt(identity) > generation:  # another began and ended between our looks
+        path.unlink(missing_ok=True)
+        return None
+    return Claim(store, identity, generation, ours)
 
 
 def birth(pid: int) -> str | None:

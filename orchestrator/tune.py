@@ -125,16 +125,24 @@ def run_on_ray(
             )
             left, others = list(specs), Others(Store(store), options.driver, observer, lambda: switch.requested)
             while left and not switch.requested:
-                for first in range(0, len(left), WAVE):
-                    wave = left[first : first + WAVE]
-                    while wave and not switch.requested:
-                        _run_wave(wave, launch, shapes, shapes.at_once(nodes), scratch, endings)
-                        wave = endings.left(wave)
-                        shapes = shapes.fewer(nodes) if wave else shapes
+                shapes = _run_waves(left, launch, shapes, nodes, scratch, endings)
                 others.add(endings.take_held(left))
                 left = others.next_ready()
     if switch.interrupted:
         raise KeyboardInterrupt
+
+
+def _run_waves(
+    specs: Sequence[TrialSpec], launch: Launch, shapes: Shapes, nodes: Sequence[Node], scratch: Path, endings: Endings
+) -> Shapes:
+    """Once through all of these, until a stop is asked for; the shapes that those who are left would take."""
+    for first in range(0, len(specs), WAVE):
+        wave = specs[first : first + WAVE]
+        while wave and not launch.switch.requested:
+            _run_wave(wave, launch, shapes, shapes.at_once(nodes), scratch, endings)
+            wave = endings.left(wave)
+            shapes = shapes.fewer(nodes) if wave else shapes
+    return shapes
 
 
 def check_nodes(store: Path) -> None:
