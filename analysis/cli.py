@@ -15,18 +15,19 @@ if TYPE_CHECKING:
     from analysis.store import Store
     from analysis.sweeps import Sweep
     from analysis.verdict import Claim
+    from trainables.records import Location
 
 HEADLINE = ("real-above-random-early", "pristine-before-corrupt", "robust-memorises-less")
-DEFAULT_STORE = Path("results")
+DEFAULT_STORE: "Location" = Path("results")
 
 
 @dataclass(frozen=True)
 class Figures:
     """What `draw_figures` did: the folder, every figure in order, and damaged files."""
 
-    folder: Path
+    folder: "Location"
     results: "tuple[Drawn | NotDrawn, ...]"
-    damaged: dict[Path, str]
+    damaged: "dict[Location, str]"
 
     @property
     def drawn(self) -> "tuple[Drawn, ...]":
@@ -49,18 +50,20 @@ class Claims:
 
     content: dict[str, Any]
     claims: "tuple[Claim, ...]"
-    damaged: dict[Path, str]
+    damaged: "dict[Location, str]"
 
 
 @dataclass(frozen=True)
 class Report:
     """Where `write_report` put the page, and damaged files."""
 
-    path: Path
-    damaged: dict[Path, str]
+    path: "Location"
+    damaged: "dict[Location, str]"
 
 
-def draw_figures(store: Path, sweep: str | None = None, out: Path | None = None, only: Sequence[str] = ()) -> Figures:
+def draw_figures(
+    store: "Location", sweep: str | None = None, out: "Location | None" = None, only: Sequence[str] = ()
+) -> Figures:
     """Draw every figure of a sweep, or `only` those, into `out` (`<store>/figures/<SWEEP>`); raises UserError on
     misuse."""
     from analysis.gallery import draw_all, save, writable_folder
@@ -81,7 +84,7 @@ def draw_figures(store: Path, sweep: str | None = None, out: Path | None = None,
     return done
 
 
-def redraw_figure(store: Path, image: Path, out: Path) -> Path:
+def redraw_figure(store: "Location", image: "Location", out: "Location") -> "Location":
     """Make the figure that an image shows again, from the trials that it names; returns the new PNG's path."""
     from analysis.gallery import redraw, save, writable_folder
     from analysis.store import Store
@@ -91,7 +94,7 @@ def redraw_figure(store: Path, image: Path, out: Path) -> Path:
     return out / f"{drawn.name}.png"
 
 
-def figure_gaps(store: Path, planner: "Planner", scale: str | None = None) -> "list[Gap]":
+def figure_gaps(store: "Location", planner: "Planner", scale: str | None = None) -> "list[Gap]":
     """Which trials each figure still lacks, at a scale of the built-in sweeps; raises UserError on misuse."""
     from analysis.gaps import gaps
 
@@ -122,7 +125,7 @@ def _check_known(kind: str, name: str, known: Collection[str]) -> None:
         raise UserError(f"unknown {kind} {name!r}.{hint} Known: {', '.join(known)}.")
 
 
-def claim_width(store: Path, sweep: str, claim: str) -> float | None:
+def claim_width(store: "Location", sweep: str, claim: str) -> float | None:
     """Width of a claim's widest 95 % interval on a sweep, in the claim's unit; None where no row is measured."""
     from analysis.claims import CLAIMS
     from analysis.evaluation import evaluate_one
@@ -132,7 +135,7 @@ def claim_width(store: Path, sweep: str, claim: str) -> float | None:
     return max((row.high - row.low for row in rows if row.high is not None and row.low is not None), default=None)
 
 
-def evaluate_claims(store: Path, sweep: str | None = None) -> Claims:
+def evaluate_claims(store: "Location", sweep: str | None = None) -> Claims:
     """Evaluate every claim on a sweep; raises UserError on misuse."""
     from analysis.evaluation import as_json, evaluate
 
@@ -141,7 +144,7 @@ def evaluate_claims(store: Path, sweep: str | None = None) -> Claims:
     return Claims(as_json(found, claims), tuple(claims), opened.check(found.trial_ids))
 
 
-def write_report(store: Path, sweep: str | None = None, figures: Figures | None = None) -> Report:
+def write_report(store: "Location", sweep: str | None = None, figures: Figures | None = None) -> Report:
     """Write `<store>/reports/<SWEEP>.html`, one file without external resources; raises UserError on misuse.
 
     figures: what `draw_figures` has just returned for the same sweep, to save drawing them again.
@@ -155,7 +158,7 @@ def write_report(store: Path, sweep: str | None = None, figures: Figures | None 
     return Report(path, opened.damaged)
 
 
-def is_drawn(store: Path, sweep: str) -> bool:
+def is_drawn(store: "Location", sweep: str) -> bool:
     """Whether the report and the figures of a sweep are there and no trial has been added to the store since."""
     page, figures, trials = store / "reports" / f"{sweep}.html", store / "figures" / sweep, store / "trials"
     if not (page.exists() and trials.exists() and list(figures.glob("*.png"))):
@@ -163,7 +166,7 @@ def is_drawn(store: Path, sweep: str) -> bool:
     return page.stat().st_mtime >= trials.stat().st_mtime
 
 
-def headline(store: Path, sweep: str | None = None) -> list[str]:
+def headline(store: "Location", sweep: str | None = None) -> list[str]:
     """A line for each of the claims that the demo is about: what the data of a sweep say."""
     from analysis.claims import CLAIMS
     from analysis.evaluation import evaluate_one, summary
@@ -172,7 +175,7 @@ def headline(store: Path, sweep: str | None = None) -> list[str]:
     return [summary(evaluate_one(CLAIMS[name], *opened)) for name in HEADLINE]
 
 
-def _open(store: Path, sweep: str | None) -> "tuple[Store, Sweep]":
+def _open(store: "Location", sweep: str | None) -> "tuple[Store, Sweep]":
     from analysis.store import Store
     from analysis.sweeps import open_sweep, sweep_name
 

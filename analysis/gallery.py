@@ -18,6 +18,7 @@ from analysis.errors import Skipped, UserError
 from analysis.figures import FIGURES, Entry
 from analysis.store import Store
 from analysis.sweeps import Sweep, only, open_sweep, view
+from trainables.records import Location
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def draw_one(name: str, entry: Entry, store: Store, sweep: Sweep) -> Drawn | Not
         return NotDrawn(name, entry.title, str(reason))
 
 
-def redraw(store: Store, image: Path) -> Drawn:
+def redraw(store: Store, image: Location) -> Drawn:
     """The figure that an image shows, from the trials that its metadata names, whatever was added to the store since.
 
     Raises UserError where the image says nothing, or the store no longer has what it names. The same code gives the
@@ -120,7 +121,7 @@ def _facts(name: str, sweep: Sweep, shown: Sweep) -> dict[str, Any]:
     }
 
 
-def read_facts(image: Path) -> dict[str, Any]:
+def read_facts(image: Location) -> dict[str, Any]:
     """The metadata that `_facts` put into a PNG or an SVG; raises UserError where there is none."""
     try:
         facts = json.loads(_description(image))
@@ -131,15 +132,16 @@ def read_facts(image: Path) -> dict[str, Any]:
     return facts
 
 
-def _description(image: Path) -> str:
+def _description(image: Location) -> str:
     if image.suffix == ".svg":
         from xml.etree import ElementTree
 
-        found = ElementTree.parse(image).find(".//{http://purl.org/dc/elements/1.1/}description")
+        with image.open("rb") as file:
+            found = ElementTree.parse(file).find(".//{http://purl.org/dc/elements/1.1/}description")
         return (found.text or "") if found is not None else ""
     from PIL import Image
 
-    with Image.open(image) as opened:
+    with image.open("rb") as file, Image.open(file) as opened:
         return str(opened.info.get("Description", ""))
 
 
@@ -151,15 +153,18 @@ def code_version() -> str:
         return "not installed"
 
 
-def save(drawn: Drawn, folder: Path) -> None:
+def save(drawn: Drawn, folder: Location) -> None:
     """`<folder>/<figure>.png`, `.svg`, `.parquet` and `.csv`; existing files are overwritten."""
     (folder / f"{drawn.name}.png").write_bytes(drawn.png)
     (folder / f"{drawn.name}.svg").write_bytes(drawn.svg)
-    drawn.frame.write_parquet(folder / f"{drawn.name}.parquet")
-    drawn.frame.write_csv(folder / f"{drawn.name}.csv")
+    table, text = io.BytesIO(), io.BytesIO()
+    drawn.frame.write_parquet(table)
+    drawn.frame.write_csv(text)
+    (folder / f"{drawn.name}.parquet").write_bytes(table.getvalue())
+    (folder / f"{drawn.name}.csv").write_bytes(text.getvalue())
 
 
-def writable_folder(folder: Path) -> Path:
+def writable_folder(folder: Location) -> Location:
     """Make the folder; raises UserError where that is not possible."""
     import os
 
@@ -167,6 +172,6 @@ def writable_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}; give another folder.") from error
-    if not os.access(folder, os.W_OK):
+    if isinstance(folder, Path) and not os.access(folder, os.W_OK):
         raise UserError(f"cannot write to {folder}: no permission; give another folder.")
     return folder

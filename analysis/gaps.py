@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from analysis.figures import FIGURES
 from analysis.store import Store
-from trainables.records import STORE_FILE
+from trainables.records import STORE_FILE, Location
 
-Planner = Callable[[Sequence[str], str | None, Path], dict[str, list[str]]]
+Planner = Callable[[Sequence[str], str | None, Location], dict[str, list[str]]]
 """(names of sweeps, scale, store) -> trial ids by the name under which each sweep is stored."""
 
 
@@ -28,7 +27,7 @@ class Gap:
         return dict(vars(self))
 
 
-def gaps(store: Path, planner: Planner, scale: str | None) -> list[Gap]:
+def gaps(store: Location, planner: Planner, scale: str | None) -> list[Gap]:
     """One per figure, in order; a store that does not exist has nothing."""
     done = set(Store(store).trials["trial_id"]) if (store / STORE_FILE).exists() else set()
     needed = dict.fromkeys(sweep for entry in FIGURES.values() for sweep in entry.needs)

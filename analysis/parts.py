@@ -1,15 +1,13 @@
 """The files of a store: which there are, and which of them can be read. Each is looked at once."""
 
-import os
 import re
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trainables.records import SCHEMAS, part_number
+from trainables.records import SCHEMAS, Location, each, locate, parquet_source, part_number
 
 _PART = re.compile(r"part-\d+\.parquet")
 _REVISION = re.compile(r"\d+\.parquet")
@@ -22,17 +20,24 @@ class Parts:
     damaged: files that could not be read, and why; it grows as files are looked at.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Location) -> None:
         self.path = path
-        self.damaged: dict[Path, str] = {}
+        self.damaged: dict[Location, str] = {}
         self._folders: dict[str, list[str]] = {}
         self._readable: dict[tuple[str, str], list[str]] = {}
 
     def readable(self, table: str, trial_ids: Collection[str] | None) -> list[str]:
         """Parts that may hold rows of these trials (None: of all), by folder and then by number."""
-        return [part for folder in self._wanted(table, trial_ids) for part in self._readable_in(table, folder)]
+        folders = list(self._wanted(table, trial_ids))
+        found = each(lambda folder: self._readable_in(table, folder), folders, self.path)
+        return [part for parts in found for part in parts]
 
-    def revisions(self, sweep: str) -> list[Path]:
+    def read(self, path: Location) -> pl.DataFrame:
+        """All rows of one file."""
+        source = parquet_source(path)
+        return pl.read_parquet(source, glob=False, hive_partitioning=False)
+
+    def revisions(self, sweep: str) -> list[Location]:
         """Files of a sweep, the newest first, readable or not; none where there is no such sweep."""
         folder = self.path / "sweeps" / sweep
         found = [p for p in folder.iterdir() if _REVISION.fullmatch(p.name)] if folder.is_dir() else []
@@ -46,24 +51,25 @@ class Parts:
             del self._readable[key]
         for part in self.readable(table, trial_ids):
             try:
-                pl.read_parquet(part, glob=False, hive_partitioning=False)
+                self.read(locate(part))
             except (pl.exceptions.PolarsError, OSError) as error:
-                self.mark(Path(part), first_line(error))
+                self.mark(locate(part), first_line(error))
         return len(self.damaged) > damage or self.readable(table, trial_ids) != before
 
-    def mark(self, path: Path, why: str) -> None:
+    def mark(self, path: Location, why: str) -> None:
         """Note damage, and leave the file out from now on."""
         self.damaged[path] = why
         for parts in self._readable.values():
             if str(path) in parts:
                 parts.remove(str(path))
 
-    def fits(self, path: Path, schema: pa.Schema) -> bool:
+    def fits(self, path: Location, schema: pa.Schema) -> bool:
         """Whether the footer of a file can be read and declares the schema; a file that has gone does not."""
         if path in self.damaged:
             return False
         try:
-            found = pq.read_schema(path)
+            with path.open("rb") as file:
+                found = pq.read_schema(file)
         except FileNotFoundError:
             return False
         except (pa.ArrowException, OSError) as error:
@@ -78,7 +84,7 @@ class Parts:
         """Folders of a table without those of other trials."""
         if table not in self._folders:
             root = self.path / table
-            names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir()) if root.is_dir() else []
+            names = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
             self._folders[table] = names
         wanted = None if trial_ids is None else set(trial_ids)
         for name in self._folders[table]:
@@ -91,9 +97,9 @@ class Parts:
             self._readable[key] = list(self._look(self.path / table / folder, SCHEMAS[table]))
         return self._readable[key]
 
-    def _look(self, folder: Path, schema: pa.Schema) -> Iterator[str]:
+    def _look(self, folder: Location, schema: pa.Schema) -> Iterator[str]:
         try:
-            found = [folder / entry.name for entry in os.scandir(folder) if _PART.fullmatch(entry.name)]
+            found = [path for path in folder.iterdir() if _PART.fullmatch(path.name)]
         except FileNotFoundError:
             return
         yield from (str(path) for path in sorted(found, key=part_number) if self.fits(path, schema))

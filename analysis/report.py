@@ -20,6 +20,7 @@ from analysis.stats import KIND_WORDS, kind_of
 from analysis.store import Store
 from analysis.sweeps import Sweep, cell_label, view
 from analysis.theme import number, percent
+from trainables.records import relative
 
 TEMPLATE = "report.html.j2"
 FINISHED = ("completed", "diverged", "stopped")
@@ -95,7 +96,7 @@ def content(store: Store, sweep: Sweep, results: Iterable[Drawn | NotDrawn]) -> 
         "trials": _trials(sweep),
         "cost": cost(store, sweep),
         "provenance": _provenance(sweep),
-        "damaged": {str(path.relative_to(store.path)): why for path, why in store.check(sweep.trial_ids).items()},
+        "damaged": {relative(path, store.path): why for path, why in store.check(sweep.trial_ids).items()},
         "tags": TAGS,
         "interval": KIND_WORDS[kind_of(sweep.trials["seed"].n_unique())],
         "version": code_version(),

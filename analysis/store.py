@@ -8,7 +8,6 @@ read is named in `damaged`, and everything else is read.
 import json
 from collections.abc import Collection, Sequence
 from functools import cached_property
-from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -16,7 +15,16 @@ import pyarrow as pa
 from analysis.errors import UserError
 from analysis.memory import Memory
 from analysis.parts import Parts, first_line
-from trainables.records import SCHEMA_VERSION, SCHEMAS, STORE_FILE
+from trainables.records import (
+    SCHEMA_VERSION,
+    SCHEMAS,
+    STORE_FILE,
+    Location,
+    LocationError,
+    RemotePath,
+    locate,
+    polars_options,
+)
 
 COUNTED = ("steps", "layers", "evals", "examples", "instruments")
 """Tables whose number of rows `trials` declares."""
@@ -29,16 +37,17 @@ class Store:
     has written since. Rows are read once and kept within a budget of memory.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Location) -> None:
+        self.path = located(path)
         self.schema_version = _schema_version(self.path)
         self._parts = Parts(self.path)
+        self._options = polars_options() if isinstance(self.path, RemotePath) else None
         self._memory = Memory()
 
     @property
-    def damaged(self) -> dict[Path, str]:
+    def damaged(self) -> dict[Location, str]:
         """Files that could not be read, and why; grows as tables are touched."""
-        return dict(sorted(self._parts.damaged.items()))
+        return dict(sorted(self._parts.damaged.items(), key=str))
 
     def scan(self, table: str, trial_ids: Collection[str] | None = None) -> pl.LazyFrame:
         """Every readable row of a table, unfinished trials included; an absent table is empty."""
@@ -46,7 +55,7 @@ class Store:
         paths = self._parts.readable(table, trial_ids)
         if not paths:
             return _empty(schema)
-        frame = pl.scan_parquet(paths, glob=False, hive_partitioning=False)
+        frame = pl.scan_parquet(paths, glob=False, hive_partitioning=False, storage_options=self._options)
         return frame if trial_ids is None else frame.filter(pl.col("trial_id").is_in(list(trial_ids)))
 
     def read(
@@ -83,13 +92,13 @@ class Store:
             if number is not None and int(path.stem) != number:
                 continue
             if self._parts.fits(path, SCHEMAS["sweeps"]):
-                rows = pl.read_parquet(path, glob=False).sort("position")
+                rows = self._parts.read(path).sort("position")
                 if rows.height:
                     return rows
                 self._parts.mark(path, "no trials in it")
         raise UserError(f"sweep {name!r} in {self.path}: no revision can be read; run `coherence run {name}` again.")
 
-    def check(self, trial_ids: Collection[str]) -> dict[Path, str]:
+    def check(self, trial_ids: Collection[str]) -> dict[Location, str]:
         """Look at every table of these trials and compare row counts with what `trials` declares."""
         finished = self.finished.filter(pl.col("trial_id").is_in(list(trial_ids)))
         for table in COUNTED:
@@ -98,7 +107,7 @@ class Store:
             for row in joined.filter(pl.col("found") != pl.col(f"rows_{table}")).iter_rows(named=True):
                 folder = self.path / table / row["trial_id"]
                 why = f"{row['found']} of {row[f'rows_{table}']} rows can be read"
-                if not any(path.is_relative_to(folder) for path in self._parts.damaged):
+                if not any(str(path).startswith(f"{folder}/") or path == folder for path in self._parts.damaged):
                     self._parts.mark(folder, why)
         return self.damaged
 
@@ -128,9 +137,23 @@ def _empty(schema: pa.Schema) -> pl.LazyFrame:
     return frame.lazy()
 
 
-def _schema_version(path: Path) -> int:
+def located(place: str | Location) -> Location:
+    """Where a store is; raises UserError for an address of none."""
+    try:
+        return locate(place)
+    except LocationError as error:
+        raise UserError(f"store: {error}") from error
+
+
+def _schema_version(path: Location) -> int:
     marker = path / STORE_FILE
-    if not marker.is_file():
+    try:
+        if isinstance(path, RemotePath):
+            path.reach()
+        found = marker.is_file()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}; give another --store.") from error
+    if not found:
         raise UserError(f"{path} is not a store: it has no {STORE_FILE}; give the folder that `coherence run` wrote.")
     try:
         version = json.loads(marker.read_text())["schema_version"]

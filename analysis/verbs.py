@@ -8,7 +8,7 @@ import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 import typer
 
@@ -25,9 +25,23 @@ from analysis.errors import UserError
 
 if TYPE_CHECKING:
     from analysis.gaps import Gap, Planner
+    from trainables.records import Location
 
 Parameters = ParamSpec("Parameters")
-StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the store.")]
+
+
+def _place(text: "str | Location") -> "Location":
+    from trainables.records import LocationError, locate
+
+    try:
+        return locate(text)
+    except LocationError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+StoreOption = Annotated[
+    Any, typer.Option("--store", parser=_place, metavar="PLACE", help="The store: a folder, or s3://bucket/prefix.")
+]
 SweepArgument = Annotated[
     str | None,
     typer.Argument(metavar="SWEEP", help="A sweep in the store; left out: the only one, or the only collection."),
@@ -46,7 +60,7 @@ def _misuse_is_one_line(command: Callable[Parameters, None]) -> Callable[Paramet
     return wrapped
 
 
-def _exit_on_damage(damaged: dict[Path, str]) -> None:
+def _exit_on_damage(damaged: "dict[Location, str]") -> None:
     for path, why in damaged.items():
         typer.echo(f"damaged: {path}: {why}", err=True)
     if damaged:
@@ -59,12 +73,18 @@ def figures_command(planner: "Planner") -> Callable[..., None]:
     @_misuse_is_one_line
     def figures(
         sweep: SweepArgument = None,
-        out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; <store>/figures/<SWEEP>.")] = None,
+        out: Annotated[
+            Any,
+            typer.Option("--out", parser=_place, metavar="PLACE", help="Folder to write to; <store>/figures/<SWEEP>."),
+        ] = None,
         only: Annotated[list[str] | None, typer.Option("--only", help="A figure; may be given again.")] = None,
         status: Annotated[bool, typer.Option("--status", help="Draw nothing; say what each figure lacks.")] = False,
         scale: Annotated[str | None, typer.Option("--scale", help="With --status: a size of the sweeps.")] = None,
         source: Annotated[
-            Path | None, typer.Option("--from", help="A figure's PNG or SVG, made again into --out.")
+            Any,
+            typer.Option(
+                "--from", parser=_place, metavar="IMAGE", help="A figure's PNG or SVG, made again into --out."
+            ),
         ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="With --status: print JSON.")] = False,
         store: StoreOption = DEFAULT_STORE,
@@ -84,7 +104,9 @@ def figures_command(planner: "Planner") -> Callable[..., None]:
     return figures
 
 
-def _refuse_mixed(status: bool, scale: str | None, source: Path | None, out: Path | None, as_json: bool) -> None:
+def _refuse_mixed(
+    status: bool, scale: str | None, source: "Location | None", out: "Location | None", as_json: bool
+) -> None:
     if (scale or as_json) and not status:
         raise UserError("--scale and --json go with --status; a sweep's own name says its scale: NAME.laptop.")
     if source is not None and out is None:

@@ -28,6 +28,7 @@ from orchestrator.resume import go_back, settle
 from orchestrator.states import is_stale, outcome_of
 from orchestrator.store import Store
 from orchestrator.trial_row import trial_row
+from trainables.location import locate
 from trainables.records import write_part
 from trainables.result import TrialResult
 from trainables.spec import TrialSpec, trial_id
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 class RunOptions:
     """What an attempt is told beside the spec; nothing here changes a number.
 
-    store: the store's folder. checkpoint_every_s: seconds between checkpoints. provenance: JSON text for
+    store: the store's place. checkpoint_every_s: seconds between checkpoints. provenance: JSON text for
     the `trials` row. device: torch device, None chooses. timeout_s: wall seconds an attempt may take.
     rerun_stale: replace a finished trial of an older numerics version. rerun_stopped: replace one that was stopped
     early. contest: the rule by which trials are stopped early; None for none. driver: the launch; its workers take a
@@ -91,7 +92,7 @@ def run_attempt(spec: TrialSpec, options: RunOptions, should_stop: Callable[[], 
     failed; or `held` where somebody else has the trial, or has got it meanwhile. A trial that is done already is left
     alone, unless it is to be replaced. An exception of the trial is recorded and becomes `failed`. Raised are one
     while recording, and that of a store without room or right to write, which every other trial would meet."""
-    store, identity = Store(Path(options.store)), trial_id(spec)
+    store, identity = Store(locate(options.store)), trial_id(spec)
     if done := _done(store, identity, options):
         return done
     with claimed(store, identity, options.driver) as claim:
@@ -201,7 +202,7 @@ def _train(
         should_stop=should_stop,
         device=options.device,
         on_step=meter.on_step,
-        judge=Judge(options.contest, Path(options.store), trial_id(spec)) if options.contest else no_reason,
+        judge=Judge(options.contest, locate(options.store), trial_id(spec)) if options.contest else no_reason,
     )
 
 

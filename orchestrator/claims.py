@@ -20,7 +20,8 @@ from pathlib import Path
 
 from orchestrator.errors import reason
 from orchestrator.store import Store
-from trainables.storage import SupersededError, create_exclusively
+from trainables.location import Location
+from trainables.storage import SupersededError, create_exclusively, overwrite
 
 CLAIMS = "claims"
 EXPIRES_S = float(os.environ.get("GRADIENT_COHERENCE_CLAIM_S", "60"))
@@ -121,8 +122,7 @@ class Claim:
         while not self._closed.wait(RENEW_S):
             self._owner = replace(self._owner, expires=time.time() + EXPIRES_S)
             try:
-                with self._path.open("r+b") as file:
-                    file.write(_content(self._owner))
+                overwrite(self._path, _content(self._owner))
             except FileNotFoundError:
                 return  # somebody else finished the trial: the fence will say so
             except OSError as error:
@@ -176,11 +176,11 @@ def birth(pid: int) -> str | None:
     return stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
 
 
-def _path(store: Store, identity: str, generation: int) -> Path:
+def _path(store: Store, identity: str, generation: int) -> Location:
     return store.root / CLAIMS / identity / str(generation)
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(folder: Location) -> list[Location]:
     try:
         return [path for path in folder.iterdir() if path.name.isdigit()]
     except FileNotFoundError:
@@ -192,7 +192,7 @@ def _content(owner: Owner) -> bytes:
     return json.dumps({**asdict(owner), "since": f"{owner.since:.3f}", "expires": f"{owner.expires:.3f}"}).encode()
 
 
-def _read(path: Path) -> Owner | None:
+def _read(path: Location) -> Owner | None:
     """An unreadable claim counts as one of an unknown owner, valid from when it was written."""
     try:
         found = json.loads(path.read_bytes())

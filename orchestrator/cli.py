@@ -7,7 +7,6 @@ nothing written; 130 interrupted. Heavy libraries are imported by the verbs that
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -16,6 +15,8 @@ from orchestrator import verbs_check, verbs_look, verbs_run
 from orchestrator.errors import StoreWriteError, UserError, one_line
 from orchestrator.installed import refuse_shadows
 from orchestrator.options import RESULTS, StoreOption, echo, echo_errors, exit_on
+from trainables.location import Location
+from trainables.remote import SCHEME
 
 Answer = TypeVar("Answer")
 
@@ -32,7 +33,7 @@ wandb_app = typer.Typer(rich_markup_mode=None, help="Mirror a store to Weights &
 app.add_typer(wandb_app, name="wandb")
 
 
-def _planned(sweeps: Sequence[str], scale: str | None, store: Path) -> dict[str, list[str]]:
+def _planned(sweeps: Sequence[str], scale: str | None, store: Location) -> dict[str, list[str]]:
     """Trials that these sweeps plan, by the name under which each is stored."""
     from orchestrator.load import load_member
     from orchestrator.store import open_store
@@ -58,7 +59,7 @@ def _needs_of(figure: str) -> tuple[str, ...]:
     return _asked(known_figure, figure)
 
 
-def _width_of(store: Path, sweep: str, claim: str) -> float | None:
+def _width_of(store: Location, sweep: str, claim: str) -> float | None:
     from analysis.cli import claim_width
 
     return _asked(claim_width, store, sweep, claim)
@@ -146,6 +147,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _ClickError as error:
         where = error.ctx.command_path if getattr(error, "ctx", None) else "coherence"
         return _fail(f"{error.format_message().rstrip('.')}; see `{where} --help`.", 2)
+    except OSError as error:
+        if not str(error.filename).startswith(SCHEME):
+            raise
+        return _fail(f"{error.filename}: {error.strerror}; what the store holds is whole: try again.", 1)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 130)
     return code if isinstance(code, int) else 0

@@ -5,7 +5,6 @@ globs. `_store.json` is written last, so that half a copy is not taken for a sto
 publishing: it does not say on whose machine the trials ran.
 """
 
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from orchestrator.anonymous import Names, anonymous, names_in
 from orchestrator.errors import UserError, reason
 from orchestrator.reading import DAMAGE, Damage
 from orchestrator.store import COMPACTED, Store
+from trainables.location import Location, in_order, local_file, parquet_source
 from trainables.records import PARTED, SCHEMA_VERSION, SCHEMAS, STORE_FILE, part_path, to_table
 
 ROWS_AT_ONCE = 200_000
@@ -24,7 +24,7 @@ _NAMED = ("trials", "attempts", "sweeps")
 """Tables with columns that tell where and by whom a trial was run; curves have none."""
 
 
-def compact(store: Store, out: Path, *, without_names: bool = False) -> Damage:
+def compact(store: Store, out: Location, *, without_names: bool = False) -> Damage:
     """Write the copy, anonymous if asked; files that cannot be read are left out and named in the result."""
     if not store.exists:
         raise UserError(f"there is no store at {store.root}; name one with --store.")
@@ -37,7 +37,7 @@ def compact(store: Store, out: Path, *, without_names: bool = False) -> Damage:
         raise UserError(f"{out} cannot be written: {reason(error)}; give another --out.") from error
 
 
-def _copy(store: Store, out: Path, without_names: bool) -> Damage:
+def _copy(store: Store, out: Location, without_names: bool) -> Damage:
     damage = Damage()
     finished = [name for name in store.trial_folders("trials") if store.trial_file(name).exists()]
     files = {table: [path for name in finished for path in store.parts(table, name)] for table in _TABLES}
@@ -49,27 +49,27 @@ def _copy(store: Store, out: Path, without_names: bool) -> Damage:
         target = out / "sweeps" / path.parent.name / path.name
         if names is None:
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+            target.write_bytes(path.read_bytes())
         else:
             _write(target, SCHEMAS["sweeps"], _tables([path], "sweeps", damage, names), "sweeps")
-    shutil.copyfile(store.root / STORE_FILE, out / STORE_FILE)
+    (out / STORE_FILE).write_bytes((store.root / STORE_FILE).read_bytes())
     return damage
 
 
-def _revisions(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.parquet") if path.stem.isdigit())
+def _revisions(folder: Location) -> list[Location]:
+    return in_order(path for path in folder.glob("*.parquet") if path.stem.isdigit())
 
 
-def _names(files: Mapping[str, Sequence[Path]]) -> Names:
+def _names(files: Mapping[str, Sequence[Location]]) -> Names:
     """From all rows of the tables that hold names; the copy names the files that cannot be read."""
     tables = (table for name in _NAMED for table in _tables(files[name], name, Damage(), None))
     return names_in(row for table in tables for row in table.to_pylist())
 
 
-def _tables(files: Iterable[Path], table: str, damage: Damage, names: Names | None) -> Iterator[pa.Table]:
+def _tables(files: Iterable[Location], table: str, damage: Damage, names: Names | None) -> Iterator[pa.Table]:
     for path in files:
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(parquet_source(path)) as file:
                 found = file.read().cast(SCHEMAS[table])
         except DAMAGE as error:
             damage.add(path, str(error))
@@ -79,8 +79,13 @@ def _tables(files: Iterable[Path], table: str, damage: Damage, names: Names | No
         yield found
 
 
-def _write(path: Path, schema: pa.Schema, tables: Iterator[pa.Table], table: str) -> None:
+def _write(target: Location, schema: pa.Schema, tables: Iterator[pa.Table], table: str) -> None:
     """Few large row groups, whatever the number of parts; no file for a table without rows."""
+    with local_file(target) as path:
+        _write_groups(path, schema, tables, table)
+
+
+def _write_groups(path: Path, schema: pa.Schema, tables: Iterator[pa.Table], table: str) -> None:
     content = {"table": table, "schema_version": str(SCHEMA_VERSION)}
     writer, waiting, rows = None, list[pa.Table](), 0
     try:
@@ -99,7 +104,6 @@ def _write(path: Path, schema: pa.Schema, tables: Iterator[pa.Table], table: str
 
 def _append(writer: pq.ParquetWriter | None, path: Path, schema: pa.Schema, tables: list[pa.Table]) -> pq.ParquetWriter:
     if writer is None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         writer = pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
     writer.write_table(pa.concat_tables(tables).replace_schema_metadata(schema.metadata))
     return writer

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
@@ -19,6 +18,7 @@ from orchestrator.findings import TEMPORARY, Finding, Remedy, within
 from orchestrator.parquet_check import ForeignColumnsError, UnknownVersionError, UnreadableError, read_checked
 from orchestrator.store import COMPACTED, Store
 from trainables.datasets.folder import MissingDataError
+from trainables.location import Location, in_order
 from trainables.records import CURVES
 from trainables.spec import parse_spec, trial_id
 
@@ -48,7 +48,7 @@ class Contents:
     store: Store
     planned: set[str] = field(default_factory=set)
     finished: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
-    attempts: list[tuple[Path, dict[str, Any]]] = field(default_factory=list)
+    attempts: list[tuple[Location, dict[str, Any]]] = field(default_factory=list)
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     damaged: set[tuple[str, str]] = field(default_factory=set)
 
@@ -76,7 +76,7 @@ class Contents:
             return "no sweep of this store would make the trial again: keep what can be read, or delete its folders"
         return "--repair forgets the trial, and the next run makes it again"
 
-    def _revision(self, name: str, path: Path) -> Iterator[Finding]:
+    def _revision(self, name: str, path: Location) -> Iterator[Finding]:
         if not _REVISION.fullmatch(path.name):
             yield from self._stray(path)
             return
@@ -88,7 +88,7 @@ class Contents:
             why = "its rows name another sweep or revision"
             yield Finding(within(self.store, path), "identity", why, "move it to the place that they name")
 
-    def _part(self, table: str, folder: str, path: Path) -> Iterator[Finding]:
+    def _part(self, table: str, folder: str, path: Location) -> Iterator[Finding]:
         if not _PART.fullmatch(path.name):
             yield from self._stray(path)
             return
@@ -105,7 +105,7 @@ class Contents:
             yield Finding(within(self.store, path), "identity", why, "move it where it belongs, or delete it", folder)
         yield from self._keep(table, folder, path, rows)
 
-    def _keep(self, table: str, folder: str, path: Path, rows: Rows) -> Iterator[Finding]:
+    def _keep(self, table: str, folder: str, path: Location, rows: Rows) -> Iterator[Finding]:
         if table == "trials":
             self.finished |= {row["trial_id"]: (folder, row) for row in rows}
             yield from self._identities(path, rows)
@@ -115,7 +115,7 @@ class Contents:
             self.counts.update({(table, folder, row["trial_id"]): row["rows"] for row in rows})
 
     def _rows(
-        self, path: Path, table: str, advice: str, identity: str | None = None, remedy: Remedy | None = None
+        self, path: Location, table: str, advice: str, identity: str | None = None, remedy: Remedy | None = None
     ) -> tuple[Rows, list[Finding]]:
         """Rows of a file (of curves: how many of each trial), or what is wrong with it as a file."""
         place = within(self.store, path)
@@ -134,7 +134,7 @@ class Contents:
         numbers = pc.value_counts(rows["trial_id"].combine_chunks()).to_pylist()
         return [{"trial_id": each["values"], "rows": each["counts"]} for each in numbers], []
 
-    def _identities(self, path: Path, rows: Rows) -> Iterator[Finding]:
+    def _identities(self, path: Location, rows: Rows) -> Iterator[Finding]:
         """Rows whose spec is not the one that their trial id names."""
         for row in rows:
             if (hashed := _hashed(row["spec"])) != row["trial_id"]:
@@ -142,14 +142,14 @@ class Contents:
                 advice = "do not use the trial: delete its folders and run its sweep again"
                 yield Finding(within(self.store, path), "identity", why, advice, row["trial_id"])
 
-    def _stray(self, path: Path) -> Iterator[Finding]:
+    def _stray(self, path: Location) -> Iterator[Finding]:
         if not TEMPORARY.fullmatch(path.name):
             why = "no file of a store, yet readers may take it for one"
             yield Finding(within(self.store, path), "stray", why, "move it out of the store")
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file())
+def _files(folder: Location) -> list[Location]:
+    return in_order(path for path in folder.iterdir() if path.is_file())
 
 
 @cache

@@ -8,16 +8,16 @@ import json
 import os
 from dataclasses import dataclass
 from math import ceil
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from orchestrator.reading import Damage
 from orchestrator.store import Store
+from trainables.location import Location, in_order
 from trainables.records import STOPPED_EARLY
 from trainables.registry import Frozen, Integer, Real
-from trainables.storage import sync_folder
+from trainables.storage import publish
 
 Step = Annotated[Integer, Field(ge=1)]
 
@@ -47,7 +47,7 @@ class Contest:
 class Judge:
     """Decides for one trial; called after each evaluation, with its rows."""
 
-    def __init__(self, contest: Contest, store: Path, trial_id: str) -> None:
+    def __init__(self, contest: Contest, store: Location, trial_id: str) -> None:
         self._rule, self._trial_id = contest.rule, trial_id
         self._folder = store / "rungs" / contest.sweep
 
@@ -65,9 +65,9 @@ class Judge:
         _write(file, said)
         return _reason(said)
 
-    def _judged(self, step: int, value: float, file: Path) -> dict[str, Any]:
+    def _judged(self, step: int, value: float, file: Location) -> dict[str, Any]:
         """What is written down: the value, and why the trial stops there, if it does."""
-        others = [_content(other)["value"] for other in sorted(file.parent.glob("*.json")) if other != file]
+        others = [_content(other)["value"] for other in in_order(file.parent.glob("*.json")) if other != file]
         sign = -1.0 if self._rule.metric.endswith("loss") else 1.0
         place, came = 1 + sum(sign * other > sign * value for other in others), len(others) + 1
         best = ceil(came / self._rule.eta)
@@ -89,14 +89,11 @@ def _reason(content: dict[str, Any]) -> str | None:
     return reason
 
 
-def _content(file: Path) -> dict[str, Any]:
+def _content(file: Location) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return content
 
 
-def _write(file: Path, content: dict[str, Any]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f"{file.name}.tmp-{os.getpid()}")
-    temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
-    temporary.replace(file)
-    sync_folder(file.parent)
+def _write(file: Location, content: dict[str, Any]) -> None:
+    text = json.dumps(content) + "\n"
+    publish(file, lambda opened: opened.write(text.encode()), tag=str(os.getpid()))

@@ -3,10 +3,10 @@
 import re
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from orchestrator.store import Store
+from trainables.location import Location, relative
 
 Kind = Literal["unreadable", "schema", "identity", "rows", "orphan", "leftover", "open-attempt", "stray"]
 Remedy = Literal["delete", "forget", "close"]
@@ -35,12 +35,12 @@ class Finding:
         return f"{self.path}: {self.kind}: {self.why}; {self.advice}"
 
 
-def within(store: Store, path: Path) -> str:
+def within(store: Store, path: Location) -> str:
     """A path as a finding names it."""
-    return str(path.relative_to(store.root))
+    return relative(path, store.root)
 
 
-def is_old(path: Path) -> bool:
+def is_old(path: Location) -> bool:
     """Whether a temporary file was left behind; one that has gone was not."""
     try:
         return time.time() - path.stat().st_mtime > OLD_S

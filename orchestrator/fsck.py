@@ -5,7 +5,6 @@ be there any more. `orchestrator.repair` does what is safe about it.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from orchestrator.contents import Contents
 from orchestrator.errors import UserError
@@ -13,6 +12,7 @@ from orchestrator.findings import TEMPORARY, Finding, Remedy, is_old, within
 from orchestrator.reading import Damage
 from orchestrator.states import trial_states
 from orchestrator.store import COMPACTED, Store
+from trainables.location import Location, in_order
 from trainables.records import CURVES, PARTED
 
 _MADE_FROM_THE_STORE = ("figures", "reports", "logs", "wandb")
@@ -82,15 +82,15 @@ def _outlived(contents: Contents) -> Iterator[Finding]:
                 yield Finding(within(contents.store, path), "leftover", why, "--repair deletes it", identity, "delete")
 
 
-def _temporaries(store: Store, folder: Path) -> Iterator[Finding]:
-    for path in sorted(folder.iterdir()):
+def _temporaries(store: Store, folder: Location) -> Iterator[Finding]:
+    for path in in_order(folder.iterdir()):
         if path.is_dir() and not (folder == store.root and path.name in _MADE_FROM_THE_STORE):
             yield from _temporaries(store, path)
         elif path.is_file() and TEMPORARY.fullmatch(path.name):
             yield _temporary(store, path)
 
 
-def _temporary(store: Store, path: Path) -> Finding:
+def _temporary(store: Store, path: Location) -> Finding:
     if is_old(path):
         why = "a temporary file that a killed writer left"
         return Finding(within(store, path), "leftover", why, "--repair deletes it", remedy="delete")

@@ -2,7 +2,9 @@
 
 import json
 import os
-from pathlib import Path
+
+from trainables.location import Location
+from trainables.remote import RemotePath
 
 Key = tuple[str, str, str | None, str]
 """(mode, project, entity, trial id)."""
@@ -13,7 +15,7 @@ FIELDS = ("mode", "project", "entity", "trial_id")
 class Ledger:
     """Remembers what was pushed, across processes. A line that a kill cut short counts as not pushed."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Location) -> None:
         self._path = store / "wandb" / "pushed.jsonl"
 
     def read(self) -> set[Key]:
@@ -31,10 +33,22 @@ class Ledger:
 
     def add(self, key: Key) -> None:
         """Remember one run, durably."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps(dict(zip(FIELDS, key, strict=True)), sort_keys=True)
+        if isinstance(self._path, RemotePath):
+            _append(self._path, line.encode() + b"\n")
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("ab+") as file:
             torn = file.tell() > 0 and not self._path.read_bytes().endswith(b"\n")
             file.write(("\n" if torn else "").encode() + line.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def _append(path: RemotePath, line: bytes) -> None:
+    """Objects cannot be appended to: put all of it, unless somebody else has meanwhile."""
+    while True:
+        tag = path.tag()
+        done = path.write_new(line) if tag is None else path.write_over(path.read_bytes() + line, tag)
+        if done is not None:
+            return

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
 from orchestrator.attempt import RunOptions
 from orchestrator.families import Families
@@ -12,6 +11,7 @@ from orchestrator.others import Others
 from orchestrator.retries import for_trial, retry_note, run_with_retries
 from orchestrator.states import failure_line
 from orchestrator.store import Store
+from trainables.location import locate
 from trainables.spec import TrialSpec, trial_id
 
 
@@ -24,7 +24,7 @@ def run_local(
 ) -> None:
     """Run each spec in order, until a stop is asked for; a family with one bug in many trials is left out. Trials that
     somebody else has come last, when they are done or free."""
-    store, families, left = Store(Path(options.store)), Families(), list(specs)
+    store, families, left = Store(locate(options.store)), Families(), list(specs)
     others = Others(store, options.driver, observer, should_stop)
     while left:
         others.add(_run_each(left, options, observer, should_stop, estimates, store, families))

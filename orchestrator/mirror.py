@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from orchestrator.store import COMPACTED, Store
+from trainables.location import parquet_source
 from trainables.records import SCHEMAS
 from trainables.spec import parse_spec
 
@@ -111,4 +114,7 @@ def _table(store: Store, table: str, trial_id: str) -> pl.DataFrame:
     files = store.parts(table, trial_id) or store.parts(table, COMPACTED)
     if not files:
         return pl.DataFrame(schema=pl.from_arrow(SCHEMAS[table].empty_table()).schema)  # type: ignore[union-attr]
-    return pl.scan_parquet(files).filter(pl.col("trial_id") == trial_id).collect()
+    tables = [pq.read_table(parquet_source(path), filters=[("trial_id", "=", trial_id)]) for path in files]
+    found = pl.from_arrow(pa.concat_tables(tables))
+    assert isinstance(found, pl.DataFrame)
+    return found

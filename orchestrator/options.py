@@ -2,14 +2,28 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from trainables.location import Location, LocationError, locate
 
 SweepArgument = Annotated[
     str, typer.Argument(metavar="SWEEP", help="A built-in name, a path to a .yaml, or a name in the store.")
 ]
-StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the store.")]
+
+
+def place(text: str | Location) -> Location:
+    """A folder or an address, as an option gives it."""
+    try:
+        return locate(text)
+    except LocationError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+StoreOption = Annotated[
+    Any, typer.Option("--store", parser=place, metavar="PLACE", help="The store: a folder, or s3://bucket/prefix.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ScaleOption = Annotated[
     str | None, typer.Option("--scale", help="A size that the sweep names, such as laptop; NAME.laptop says the same.")
@@ -17,7 +31,7 @@ ScaleOption = Annotated[
 RESULTS = Path("results")
 
 
-def at_store(store: Path) -> str:
+def at_store(store: Location) -> str:
     """What a command that is suggested must add to find this store."""
     return "" if store == RESULTS else f" --store {store}"
 

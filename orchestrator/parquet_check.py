@@ -1,13 +1,13 @@
 """One Parquet file of a store, looked at as a whole: footer, declared columns, schema version, every page."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestrator.errors import one_line
 from orchestrator.reading import DAMAGE
+from trainables.location import Location, parquet_source
 from trainables.records import SCHEMA_VERSION, SCHEMAS
 
 _KNOWN = {str(version) for version in range(1, SCHEMA_VERSION + 1)}
@@ -25,10 +25,10 @@ class UnknownVersionError(Exception):
     """A file that does not say its schema version, or one that this version does not know."""
 
 
-def read_checked(path: Path, table: str, keep: Sequence[str]) -> pa.Table:
+def read_checked(path: Location, table: str, keep: Sequence[str]) -> pa.Table:
     """The columns `keep` of a file, of which every page of every column was decoded and held against its checksum."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(parquet_source(path), page_checksum_verification=True) as file:
             _check_schema(file.schema_arrow, table)
             groups = (file.read_row_group(number, use_threads=False) for number in range(file.num_row_groups))
             kept = [group.select(list(keep)) for group in groups]

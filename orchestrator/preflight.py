@@ -2,7 +2,7 @@
 
 Each node looks at itself (`look`) and leaves a note in a folder of the store; this process reads the notes back and
 judges the reports. `look` and what it calls import nothing of the distribution and travel by value, as a node may see
-other packages, or none.
+other packages, or none; only a note in an object store is written by the node's own packages.
 """
 
 import os
@@ -10,13 +10,16 @@ import platform
 import shutil
 import socket
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from orchestrator.packages import Seen, difference, seen_here
 from orchestrator.resources import ClusterError
+from trainables.location import Location, remove_tree
 
 VERSIONS = ("torch", "numpy", "pyarrow", "ray")
 """Packages whose version must be the same everywhere, beside Python's own."""
@@ -33,7 +36,8 @@ FREE_BYTES = 2**30
 
 @dataclass(frozen=True)
 class Look:
-    """What a node says of itself. unwritable: why it could not write to the store; free_bytes: None without a store."""
+    """What a node says of itself. unwritable: why it could not write to the store; free_bytes: None
+    without a store, and of an object store."""
 
     host: str
     sources: Seen
@@ -68,14 +72,29 @@ def look(node: str, folder: str) -> Look:
     """Leave a note with the node's id in `folder`, a folder of the store, and say what this process sees."""
     unwritable, free = None, None
     try:
-        free = shutil.disk_usage(folder).free
-        with (Path(folder) / node).open("w") as note:
-            note.write(node)
-            note.flush()
-            os.fsync(note.fileno())
+        if "://" in folder:
+            _put(folder, node)
+        else:
+            free = shutil.disk_usage(folder).free
+            _write(folder, node)
     except OSError as error:
         unwritable = error.strerror or str(error)
+    except ImportError as error:  # a node with other packages, of which it is told first, or without obstore
+        unwritable = str(error)
     return Look(socket.gethostname(), seen_here(), versions(), time.time(), unwritable, free)
+
+
+def _write(folder: str, node: str) -> None:
+    with (Path(folder) / node).open("w") as note:
+        note.write(node)
+        note.flush()
+        os.fsync(note.fileno())
+
+
+def _put(folder: str, node: str) -> None:
+    from trainables.location import locate  # the node's own
+
+    (locate(folder) / node).write_text(node, encoding="utf-8")
 
 
 def versions() -> dict[str, str]:
@@ -89,7 +108,18 @@ def versions() -> dict[str, str]:
     return found
 
 
-def note_in(folder: Path, node: str) -> str | None:
+@contextmanager
+def notes_in(store: Location) -> Iterator[Location]:
+    """A folder of the store for the notes, gone afterwards."""
+    folder = store / f"{FOLDER}{uuid.uuid4().hex[:8]}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        remove_tree(folder)
+
+
+def note_in(folder: Location, node: str) -> str | None:
     """The note that a node has left in `folder`, as this process reads it; None if there is none."""
     path = folder / node
     return path.read_text() if path.exists() else None

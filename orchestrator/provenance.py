@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.packages import PACKAGES, locate, sources_digest
 from orchestrator.redaction import redact
+from trainables.location import Location
 
 DISTRIBUTIONS = (
     "gradient-coherence",
@@ -33,7 +34,7 @@ GIT_S = 10
 """Seconds that git gets; a checkout on a slow disk must not delay a sweep."""
 
 
-def collect(store: Path) -> str:
+def collect(store: Location) -> str:
     """One JSON text with sorted keys; what is unknown is null or left out, and nothing here can fail a sweep."""
     content = {
         "store": redact([str(store)])[0],

@@ -8,10 +8,12 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TextIO
 
+from trainables.location import Location, beside
 
-def log_path(store: Path, name: str) -> Path:
-    """`<store>/logs/<name>-<time>.log`, not taken yet; its folder exists."""
-    folder = store / "logs"
+
+def log_path(store: Location, name: str) -> Path:
+    """`<store>/logs/<name>-<time>.log`, not taken yet; its folder exists. Of a store at s3:// it is on this machine."""
+    folder = beside(store) / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     taken = len(list(folder.glob(f"{stem}*.log")))

@@ -1,11 +1,12 @@
 """Reading single Parquet files so that a damaged one is named and the rest is read."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from trainables.location import Location, parquet_source
 
 _MAGIC = b"PAR1"
 DAMAGE = (pa.ArrowException, OSError, ValueError)
@@ -16,22 +17,22 @@ class Damage:
     """Collects the files that could not be read, each once."""
 
     def __init__(self) -> None:
-        self._found: dict[Path, str] = {}
+        self._found: dict[Location, str] = {}
 
     def __iter__(self) -> Iterator[str]:
-        return (f"{path}: damaged: {why}" for path, why in sorted(self._found.items()))
+        return (f"{path}: damaged: {why}" for path, why in sorted(self._found.items(), key=str))
 
     def __len__(self) -> int:
         return len(self._found)
 
-    def add(self, path: Path, why: str) -> None:
+    def add(self, path: Location, why: str) -> None:
         """Remember a damaged file."""
         self._found.setdefault(path, " ".join(why.split()))
 
-    def rows(self, path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
+    def rows(self, path: Location, columns: Sequence[str]) -> list[dict[str, Any]]:
         """Rows of one file; none, and the file remembered, where it cannot be read."""
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(parquet_source(path)) as file:
                 return file.read(columns=list(columns), use_threads=False).to_pylist()
         except FileNotFoundError:
             return []
@@ -39,7 +40,7 @@ class Damage:
             self.add(path, str(error))
             return []
 
-    def check_ends(self, path: Path) -> None:
+    def check_ends(self, path: Location) -> None:
         """A cheap look for cut or zeroed files: Parquet begins and ends with the same four bytes."""
         with path.open("rb") as file:
             size = file.seek(0, 2)

@@ -5,7 +5,6 @@ missing rows is forgotten: it becomes pending, and the next run makes it again. 
 is deleted, and nothing of an unfinished trial is touched.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from orchestrator.errors import StoreWriteError, reason
 from orchestrator.findings import Finding, is_old
 from orchestrator.history import close_lost
 from orchestrator.store import Store
+from trainables.location import remove_tree
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def _apply(store: Store, finding: Finding) -> list[str]:
     if finding.remedy != "delete" or not path.exists():
         return []
     if path.is_dir():
-        shutil.rmtree(path)
+        remove_tree(path)
     elif is_old(path):
         path.unlink(missing_ok=True)
     return [f"deleted {finding.path}"]

@@ -6,13 +6,13 @@ since the checkpoint before.
 """
 
 import errno
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
 from orchestrator.reading import DAMAGE
 from orchestrator.store import Store
+from trainables.location import Location
 from trainables.records import PARTED, part_number
 from trainables.sink import Written
 
@@ -73,7 +73,7 @@ def _on_disk(store: Store, identity: str, last: int) -> Written:
     return {f"{table}/{path.name}": _footer(path) for table, path in paths if part_number(path) <= last}
 
 
-def _footer(path: Path) -> tuple[int, int]:
+def _footer(path: Location) -> tuple[int, int]:
     """Which attempt wrote a part, and how many rows."""
-    with pq.ParquetFile(path) as opened:
+    with path.open("rb") as file, pq.ParquetFile(file) as opened:
         return int((opened.metadata.metadata or {}).get(b"attempt", b"0")), opened.metadata.num_rows

@@ -15,12 +15,12 @@ Counted from the attempts that the store holds of this launch, so that a lost wo
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from orchestrator.attempt import RunOptions, run_attempt
 from orchestrator.history import failures_since
 from orchestrator.observer import Observer
 from orchestrator.store import Store
+from trainables.location import locate
 from trainables.spec import TrialSpec, trial_id
 
 RETRIES: dict[str, int] = {
@@ -57,7 +57,7 @@ def run_with_retries(
     `options.first_attempt` is the number of the launch's first attempt at this trial. Where a launch has used its
     attempts up already (its workers were lost) nothing runs and the outcome is `failed`.
     """
-    store, identity = Store(Path(options.store)), trial_id(spec)
+    store, identity = Store(locate(options.store)), trial_id(spec)
     failures = failures_since(store, identity, options.first_attempt)
     if not may_retry(failures):
         return "failed"

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from orchestrator.errors import UserError, one_line
 from orchestrator.reading import DAMAGE
 from orchestrator.store import Store
+from trainables.location import parquet_source
 from trainables.records import part_bytes, sweep_path
 from trainables.spec import TrialSpec, canonical_json
 from trainables.storage import create_exclusively
@@ -52,7 +53,7 @@ def newest_revision(store: Store, name: str) -> tuple[int | None, str | None, li
         return None, None, []
     path = sweep_path(store.root, name, max(numbers))
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(parquet_source(path)) as file:
             rows = file.read(columns=["position", "trial_id", "definition"]).to_pylist()
     except DAMAGE as error:
         raise UserError(

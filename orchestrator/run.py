@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 
 from orchestrator.address import require_answer
@@ -26,6 +25,7 @@ from orchestrator.resources import Resources
 from orchestrator.revisions import newest_revision, record_sweep
 from orchestrator.states import Status, count, is_finished, look_for_damage, trial_states
 from orchestrator.store import COMPACTED, Store, create_store, open_store
+from trainables.location import Location
 
 ObserverOf = Callable[[Plan], AbstractContextManager[Observer]]
 """Makes the observer of a run from its plan: the estimates weigh the time left."""
@@ -72,7 +72,7 @@ class Summary:
 
 def run_sweep(
     argument: str,
-    store_path: Path,
+    store_path: Location,
     where: Where,
     observer_of: ObserverOf,
     say: Callable[[str], None],
@@ -92,7 +92,7 @@ def run_sweep(
 
 def run_loaded(
     loaded: LoadedSweep,
-    store_path: Path,
+    store_path: Location,
     where: Where,
     observer_of: ObserverOf,
     say: Callable[[str], None],

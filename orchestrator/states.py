@@ -9,6 +9,7 @@ from orchestrator.claims import held
 from orchestrator.errors import one_line
 from orchestrator.reading import Damage
 from orchestrator.store import COMPACTED, Store
+from trainables.location import each
 from trainables.records import NUMERICS_VERSION, PARTED
 
 STATES = {"completed": "done", "diverged": "diverged", "stopped": "stopped"}
@@ -60,12 +61,16 @@ def survey(store: Store, trial_ids: Iterable[str], damage: Damage) -> tuple[dict
     if not store.exists:
         return dict.fromkeys(wanted, "pending"), stale
     compacted = _compacted(store, damage)
-    states = {}
-    for identity in wanted:
+
+    def look(identity: str) -> tuple[str, bool]:
         rows = damage.rows(store.trial_file(identity), _FINISHED)
         row = rows[0] if rows else compacted.get(identity)
-        states[identity] = STATES[row["outcome"]] if row else _unfinished(store, identity, damage)
-        if row and _is_older(row):
+        return STATES[row["outcome"]] if row else _unfinished(store, identity, damage), bool(row and _is_older(row))
+
+    states = {}
+    for identity, (state, older) in zip(wanted, each(look, wanted, store.root), strict=True):
+        states[identity] = state
+        if older:
             stale.add(identity)
     return states, stale
 
@@ -94,10 +99,14 @@ def _is_older(row: Mapping[str, Any]) -> bool:
 
 def look_for_damage(store: Store, trial_ids: Iterable[str], damage: Damage) -> None:
     """A cheap look at every part of these trials."""
-    for identity in trial_ids:
+
+    def look(identity: str) -> None:
         for table in PARTED:
             for path in store.parts(table, identity):
                 damage.check_ends(path)
+
+    for _ in each(look, trial_ids, store.root):
+        pass
 
 
 def last_attempt(store: Store, trial_id: str, columns: list[str], damage: Damage) -> dict[str, object]:

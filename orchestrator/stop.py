@@ -9,23 +9,29 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
+from trainables.location import Location, locate
+from trainables.remote import RemotePath
+
 POLL_S = 0.25
+REMOTE_POLL_S = 3.0
+"""On an object store, where each look of each trial is a request."""
 
 
-def family_flag(flag: str | Path, key: str) -> Path:
+def family_flag(flag: str | Location, key: str) -> Location:
     """The file that asks workers to begin no other trial of a family."""
-    return Path(f"{flag}-{key}")
+    return locate(f"{flag}-{key}")
 
 
 class StopPoll:
-    """The trial's side: `poll()` is true once a stop was requested; looks at most a few times a second."""
+    """The trial's side: `poll()` is true once a stop was requested; looks at most every `interval_s` seconds."""
 
-    def __init__(self, flag: str | Path, interval_s: float = POLL_S) -> None:
-        self._flag, self._interval_s = Path(flag), interval_s
+    def __init__(self, flag: str | Location, interval_s: float | None = None) -> None:
+        self._flag = locate(flag)
+        usual = REMOTE_POLL_S if isinstance(self._flag, RemotePath) else POLL_S
+        self._interval_s = usual if interval_s is None else interval_s
         self._next, self._stopped = 0.0, False
 
     def __call__(self) -> bool:
@@ -43,7 +49,7 @@ class StopSwitch:
     speaks through `should_stop`); a second Ctrl-C interrupts at once. `interrupted` says that Ctrl-C came.
     """
 
-    def __init__(self, flag: Path, should_stop: Callable[[], bool]) -> None:
+    def __init__(self, flag: Location, should_stop: Callable[[], bool]) -> None:
         self.flag, self.requested, self.interrupted = flag, False, False
         self._should_stop = should_stop
         self._closed = threading.Event()

@@ -5,15 +5,16 @@ its `trials` row exists and can be read.
 """
 
 import json
+import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 from orchestrator.errors import UserError, reason
+from trainables.location import Location, LocationError, locate, remove_tree
 from trainables.records import PARTED, READABLE_VERSIONS, SCHEMA_VERSION, STORE_FILE, part_number, part_path
-from trainables.storage import sync_folder
+from trainables.remote import RemotePath
+from trainables.storage import publish, sync_folder
 
 FORMAT = "gradient-coherence"
 COMPACTED = "compacted"
@@ -21,28 +22,28 @@ _PART = re.compile(r"part-\d+\.parquet")
 
 
 class Store:
-    """A folder that is known to be a store; `exists` is false for one that a run would still make."""
+    """A folder or prefix that is known to be a store; `exists` is false for one that a run would still make."""
 
-    def __init__(self, root: Path, *, exists: bool = True) -> None:
+    def __init__(self, root: Location, *, exists: bool = True) -> None:
         self.root = root
         self.exists = exists
 
-    def checkpoints(self, trial_id: str) -> Path:
+    def checkpoints(self, trial_id: str) -> Location:
         """Folder of a trial's checkpoints."""
         return self.root / "checkpoints" / trial_id
 
-    def trial_file(self, trial_id: str) -> Path:
+    def trial_file(self, trial_id: str) -> Location:
         """The file whose existence means that the trial is done."""
         return part_path(self.root, "trials", trial_id, 0)
 
-    def attempt_file(self, trial_id: str, attempt: int) -> Path:
+    def attempt_file(self, trial_id: str, attempt: int) -> Location:
         """The row of one attempt."""
         return part_path(self.root, "attempts", trial_id, attempt)
 
-    def parts(self, table: str, trial_id: str) -> list[Path]:
+    def parts(self, table: str, trial_id: str) -> list[Location]:
         """Part files of a trial in a table, in order."""
         found = (self.root / table / trial_id).glob("part-*.parquet")
-        return sorted((path for path in found if _PART.fullmatch(path.name)), key=part_number)
+        return sorted([path for path in found if _PART.fullmatch(path.name)], key=part_number)
 
     def next_attempt(self, trial_id: str) -> int:
         """Number of the attempt that would start now."""
@@ -75,7 +76,7 @@ class Store:
         """Delete checkpoints that a kill left behind after the trial was done."""
         for trial_id in trial_ids:
             with suppress(FileNotFoundError):  # none, or another driver is deleting them as well
-                shutil.rmtree(self.checkpoints(trial_id))
+                remove_tree(self.checkpoints(trial_id))
 
     def trial_folders(self, table: str) -> Iterator[str]:
         """Names of the folders of a table: trial ids, and `compacted` in a compacted copy."""
@@ -84,11 +85,13 @@ class Store:
             yield from sorted(path.name for path in folder.iterdir() if path.is_dir())
 
 
-def open_store(path: Path) -> Store:
-    """The store at `path`, or one that does not exist yet where nothing or an empty folder is. Writes nothing."""
-    _refuse_addresses(path)
+def open_store(place: str | Location) -> Store:
+    """The store at a place, or one that does not exist yet where nothing or an empty folder is. Writes nothing."""
+    path = located(place)
     marker = path / STORE_FILE
     try:
+        if isinstance(path, RemotePath):
+            path.reach()
         if not path.exists():
             return Store(path, exists=False)
         if not path.is_dir():
@@ -103,17 +106,17 @@ def open_store(path: Path) -> Store:
     return Store(path)
 
 
-def create_store(path: Path) -> Store:
+def create_store(place: str | Location) -> Store:
     """Open the store at `path` for writing, making it where there is none; one of an older version becomes this one's,
     which takes no more than saying so."""
-    store = open_store(path)
+    store = open_store(place)
+    path = store.root
     try:
         path.mkdir(parents=True, exist_ok=True)
         known = json.loads((path / STORE_FILE).read_text(encoding="utf-8")) if store.exists else {"format": FORMAT}
         if known.get("schema_version") != SCHEMA_VERSION:
-            temporary = path / f"{STORE_FILE}.tmp"
-            temporary.write_text(json.dumps({**known, "schema_version": SCHEMA_VERSION}) + "\n", encoding="utf-8")
-            temporary.replace(path / STORE_FILE)
+            text = json.dumps({**known, "schema_version": SCHEMA_VERSION}) + "\n"
+            publish(path / STORE_FILE, lambda file: file.write(text.encode()), tag=str(os.getpid()))
         probe = path / "_writable.tmp"
         probe.touch()
         probe.unlink(missing_ok=True)  # another driver may be looking as well
@@ -122,12 +125,15 @@ def create_store(path: Path) -> Store:
     return Store(path)
 
 
-def _refuse_addresses(path: Path) -> None:
-    if ":/" in str(path):
-        raise UserError(f"store {path}: only folders can be used today; give a path on a file system all nodes share.")
+def located(place: str | Location) -> Location:
+    """Where a store is, from what the user gave; raises UserError for an address of no store."""
+    try:
+        return locate(place)
+    except LocationError as error:
+        raise UserError(f"store: {error}") from error
 
 
-def _check_version(path: Path, text: str) -> None:
+def _check_version(path: Location, text: str) -> None:
     try:
         content = json.loads(text)
         version = content["schema_version"]

@@ -18,6 +18,7 @@ from orchestrator.revisions import newest_revision, sweep_names
 from orchestrator.scratch import short_folder
 from orchestrator.states import is_finished, trial_states
 from orchestrator.store import Store, open_store
+from trainables.location import Location, beside
 
 if TYPE_CHECKING:
     from orchestrator.mirror import Mirror
@@ -56,12 +57,14 @@ class TrackingError(Exception):
         self.pushed = pushed
 
 
-def push(store: Path, sweep: str, mode: Mode, project: str, entity: str | None) -> int:
+def push(store: Location, sweep: str, mode: Mode, project: str, entity: str | None) -> int:
     """Send the sweep's finished trials that were not sent yet to this mode, project and entity; say how many.
 
     One run a trial: id is the trial's, group the sweep. A trial that two sweeps share is one run, in the
-    group of the sweep that was pushed first. Offline runs lie in `<store>/wandb/offline-run-*`, ready for
-    `wandb sync`. Raises UserError for a sweep that the store does not know, TrackingError where W&B fails:
+    group of the sweep that was pushed first. Offline runs lie in `<store>/wandb/offline-run-*` (of a store at s3://, in
+    a folder of this machine), ready for `wandb sync`.
+
+    Raises UserError for a sweep that the store does not know, TrackingError where W&B fails:
     show it as one warning.
     """
     opened, ledger = open_store(store), Ledger(store)
@@ -104,10 +107,12 @@ def _service() -> Iterator[Any]:
 
 
 @contextmanager
-def _folder(store: Path, mode: Mode) -> Iterator[Path]:
+def _folder(store: Location, mode: Mode) -> Iterator[Path]:
     """Where W&B puts its files, in a subfolder `wandb`: offline runs stay, online ones have arrived."""
     if mode == "offline":
-        yield store
+        folder = beside(store)
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
         return
     with short_folder() as scratch:
         yield scratch

@@ -7,9 +7,7 @@ counts as a failure for Tune; a trial's own exception is recorded, and tried aga
 
 # ruff: noqa: ARG002 - Tune calls its hooks with these very keywords
 
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
@@ -42,6 +40,7 @@ from orchestrator.scratch import environment, short_folder
 from orchestrator.shapes import FindShares, Shapes, packed
 from orchestrator.stop import StopPoll, StopSwitch, family_flag, kept_handler
 from orchestrator.store import Store
+from trainables.location import Location, locate
 from trainables.spec import TrialSpec, canonical_json, parse_spec, trial_id
 
 WAVE = 1000
@@ -97,7 +96,7 @@ def run_on_ray(
         return
     if address is not None:
         require_answer(address)
-    store = Path(options.store).absolute()
+    store = locate(options.store).absolute()
     log = log_path(store, "ray")
     observer.note(f"Ray's own messages go to {log}")
     with quiet(log), environment(SETTINGS), short_folder() as scratch, _connected(address, scratch):
@@ -110,7 +109,7 @@ def run_on_ray(
         if short is not None and resources.gpu:
             shapes = packed(resources, specs, nodes, short, find_shares or _find_shares, observer.note)
             shapes.require_feasible(nodes)
-        with StopSwitch(log.with_suffix(".stop"), should_stop) as switch:
+        with StopSwitch(store / "logs" / f"{log.stem}.stop", should_stop) as switch:
             digest = packages.sources_digest(packages.NUMERICS)
             options = replace(options, store=str(store))
             workers = ForWorkers(options, str(switch.flag), digest, attempt, dict(estimates or {}))
@@ -145,11 +144,10 @@ def _run_waves(
     return shapes
 
 
-def check_nodes(store: Path) -> None:
+def check_nodes(store: Location) -> None:
     """Refuse a cluster with a node that does not answer, or on which a trial would fail or mislead (`preflight`)."""
-    folder = Path(tempfile.mkdtemp(prefix=preflight.FOLDER, dir=store))
     try:
-        with _by_value(packages, preflight):
+        with preflight.notes_in(store) as folder, _by_value(packages, preflight):
             asked = [(node["NodeID"], time.time(), _ask(node["NodeID"], str(folder))) for node in _alive()]
             reports = [
                 preflight.NodeReport(
@@ -159,8 +157,6 @@ def check_nodes(store: Path) -> None:
             ]
     except ray.exceptions.RayError as error:
         raise ClusterError(f"a node does not answer ({one_line(str(error), 200)}); is its memory full?") from error
-    finally:
-        shutil.rmtree(folder)
     preflight.judge(reports, packages.seen_here(), preflight.versions(), str(store))
 
 

@@ -1,13 +1,22 @@
 """The verbs that look and change nothing: list, schema, plan, status, failures, verify, compact."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.errors import UserError
-from orchestrator.options import RESULTS, JsonOption, ScaleOption, StoreOption, SweepArgument, at_store, echo, exit_on
+from orchestrator.options import (
+    RESULTS,
+    JsonOption,
+    ScaleOption,
+    StoreOption,
+    SweepArgument,
+    at_store,
+    echo,
+    exit_on,
+    place,
+)
 
 if TYPE_CHECKING:
     from orchestrator.nodes import Cluster
@@ -169,7 +178,7 @@ def verify(
 
 
 def compact(
-    out: Annotated[Path, typer.Option("--out", help="A new folder.")],
+    out: Annotated[Any, typer.Option("--out", parser=place, metavar="PLACE", help="A new folder or prefix.")],
     store: StoreOption = RESULTS,
     anonymous: Annotated[
         bool, typer.Option("--anonymous", help="For publishing: without names of hosts, users and folders.")

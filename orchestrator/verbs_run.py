@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.errors import UserError
 from orchestrator.options import RESULTS, ScaleOption, StoreOption, SweepArgument, at_store, echo_errors
+from trainables.location import Location
 
 if TYPE_CHECKING:
     from orchestrator.load import LoadedSweep
@@ -34,7 +34,7 @@ class Reading:
     """
 
     needs_of: Callable[[str], tuple[str, ...]]
-    width_of: Callable[[Path, str, str], float | None]
+    width_of: Callable[[Location, str, str], float | None]
     check_claim: Callable[[str], None]
 
 
@@ -96,7 +96,7 @@ def _run_command(reading: Reading) -> Callable[..., None]:
 
 
 def _run_for(
-    figure: str, needs: tuple[str, ...], scale: str | None, store: Path, where: "Where", wanted: "Wanted"
+    figure: str, needs: tuple[str, ...], scale: str | None, store: Location, where: "Where", wanted: "Wanted"
 ) -> None:
     """What a figure needs: a single sweep as itself, several as a collection of their own."""
     from orchestrator.load import collect_sweeps
@@ -129,7 +129,7 @@ def retry(
     run_and_tell(sweep, store, Where(local, address, workers, timeout_s=timeout), wanted)
 
 
-def _run_until(sweep: str, scale: str | None, goal: "Goal", store: Path, where: "Where", reading: Reading) -> None:
+def _run_until(sweep: str, scale: str | None, goal: "Goal", store: Location, where: "Where", reading: Reading) -> None:
     """Exit 0 where the width is reached, 1 where the budget is spent first or a run did not finish."""
     from orchestrator.load import load_sweep
     from orchestrator.plan import Wanted
@@ -157,7 +157,7 @@ def _run_until(sweep: str, scale: str | None, goal: "Goal", store: Path, where: 
     raise typer.Exit(0 if ended.reached else 1)
 
 
-def _progress(store: Path) -> "ObserverOf":
+def _progress(store: Location) -> "ObserverOf":
     from orchestrator.progress import Progress
 
     where = f"{store}/attempts/{{trial_id}}"
@@ -166,7 +166,7 @@ def _progress(store: Path) -> "ObserverOf":
 
 def run_and_tell(
     sweep: str,
-    store: Path,
+    store: Location,
     where: "Where",
     wanted: "Wanted",
     *,
@@ -187,7 +187,7 @@ def run_and_tell(
 def _tell(
     loaded: "LoadedSweep",
     spoken: str,
-    store: Path,
+    store: Location,
     where: "Where",
     wanted: "Wanted",
     *,
@@ -207,7 +207,7 @@ def _tell(
         raise typer.Exit(code)
 
 
-def _next_moves(summary: "Summary", sweep: str, store: Path) -> Iterable[str]:
+def _next_moves(summary: "Summary", sweep: str, store: Location) -> Iterable[str]:
     at, name = at_store(store), summary.status.sweep
     if summary.exit_code == 130:
         yield f"interrupted; continue with: coherence run {sweep}{at}"

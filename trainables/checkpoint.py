@@ -6,11 +6,11 @@ and probe sample come from named streams that begin anew each epoch or trial, so
 
 import hashlib
 import io
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
 
+from trainables.location import Location, remove_tree
 from trainables.records import NUMERICS_VERSION
 from trainables.storage import Fence, publish
 
@@ -37,14 +37,14 @@ class CheckpointFolder:
 
     def __init__(
         self,
-        path: Path,
+        path: Location,
         parts: dict[str, tuple[int, int]] | None = None,
         fence: Fence | None = None,
         tag: str = "saving",
     ) -> None:
         self.path, self._parts, self._fence, self._tag = path, parts, fence, tag
 
-    def _file(self, k: int) -> Path:
+    def _file(self, k: int) -> Location:
         return self.path / f"checkpoint-{k}.pt"
 
     def _numbers(self) -> list[int]:
@@ -109,6 +109,4 @@ class CheckpointFolder:
     def clear(self) -> None:
         """Remove all checkpoints and the folder."""
         if self.path.exists():
-            for file in self.path.iterdir():
-                file.unlink()
-            self.path.rmdir()
+            remove_tree(self.path)

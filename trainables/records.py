@@ -7,12 +7,21 @@ column holds and in which unit.
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from trainables.location import Location as Location
+from trainables.location import LocationError as LocationError
+from trainables.location import each as each
+from trainables.location import in_order as in_order
+from trainables.location import local_file as local_file
+from trainables.location import locate as locate
+from trainables.location import parquet_source as parquet_source
+from trainables.location import relative as relative
+from trainables.remote import RemotePath as RemotePath
+from trainables.s3 import polars_options as polars_options
 from trainables.storage import Fence, publish
 
 SCHEMA_VERSION = 3
@@ -234,17 +243,17 @@ PARTED = (*CURVES, "digests")
 """Tables a trial writes while it trains: no clock, host or attempt column; equal bit for bit after a resume."""
 
 
-def part_path(store: Path, table: str, trial_id: str, part: int) -> Path:
+def part_path(store: Location, table: str, trial_id: str, part: int) -> Location:
     """`<store>/<table>/<trial_id>/part-<k>.parquet`."""
     return store / table / trial_id / f"part-{part}.parquet"
 
 
-def sweep_path(store: Path, name: str, revision: int) -> Path:
+def sweep_path(store: Location, name: str, revision: int) -> Location:
     """`<store>/sweeps/<name>/<revision>.parquet`."""
     return store / "sweeps" / name / f"{revision}.parquet"
 
 
-def part_number(path: Path) -> int:
+def part_number(path: Location) -> int:
     """k of `part-<k>.parquet`."""
     return int(path.stem.removeprefix("part-"))
 
@@ -264,7 +273,7 @@ def to_table(table: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
 
 
 def write_part(
-    path: Path,
+    path: Location,
     table: str,
     rows: Sequence[Mapping[str, Any]],
     metadata: Mapping[str, str] | None = None,

@@ -3,9 +3,9 @@
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
+from trainables.location import Location, each
 from trainables.records import PARTED, part_path, write_part
 from trainables.storage import Fence
 
@@ -74,7 +74,7 @@ class ParquetSink(Sink):
     """
 
     def __init__(
-        self, store: Path, trial_id: str, attempt: int, fence: Fence = unfenced, written: Written | None = None
+        self, store: Location, trial_id: str, attempt: int, fence: Fence = unfenced, written: Written | None = None
     ) -> None:
         self._store, self._trial_id, self._attempt, self._fence = store, trial_id, attempt, fence
         self.written: Written = {} if written is None else written
@@ -89,8 +89,13 @@ class ParquetSink(Sink):
     def flush(self, part: int, metadata: Mapping[str, str]) -> None:
         """Write the buffered rows as part `part` of their tables."""
         content = {**metadata, "attempt": str(self._attempt), "part": str(part)}
-        for table in PARTED:
-            if rows := self._rows.pop(table, None):
-                path = part_path(self._store, table, self._trial_id, part)
-                write_part(path, table, rows, content, tag=str(self._attempt), fence=self._fence)
-                self.written[f"{table}/{path.name}"] = (self._attempt, len(rows))
+        taken = [(table, rows) for table in PARTED if (rows := self._rows.pop(table, None))]
+
+        def write(one: tuple[str, list[dict[str, Any]]]) -> tuple[str, int]:
+            table, rows = one
+            path = part_path(self._store, table, self._trial_id, part)
+            write_part(path, table, rows, content, tag=str(self._attempt), fence=self._fence)
+            return f"{table}/{path.name}", len(rows)
+
+        for name, length in each(write, taken, self._store):
+            self.written[name] = (self._attempt, length)

@@ -1,9 +1,16 @@
-"""Files that appear whole or not at all, and that only the rightful writer may leave behind."""
+"""Files that appear whole or not at all, and that only the rightful writer may leave behind.
 
+On a file system by a temporary name and a rename; on an object store by one put, conditional where it has to be.
+"""
+
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+from trainables.location import Location
+from trainables.remote import RemotePath
 
 Fence = Callable[[], None]
 """Raises SupersededError once somebody else owns what this process is about to write."""
@@ -13,7 +20,7 @@ class SupersededError(RuntimeError):
     """A newer attempt at the same trial has begun: this one must not write any more."""
 
 
-def publish(path: Path, write: Callable[[BinaryIO], object], *, tag: str, fence: Fence | None = None) -> None:
+def publish(path: Location, write: Callable[[BinaryIO], object], *, tag: str, fence: Fence | None = None) -> None:
     """Write one file so that a reader sees all of it or nothing: temporary name, fsync, rename, fsync the folder.
 
     tag: ends the temporary name (`.tmp-<tag>`), so that writers never share one.
@@ -21,6 +28,14 @@ def publish(path: Path, write: Callable[[BinaryIO], object], *, tag: str, fence:
     this name that somebody left after losing the right to it gives way; should this writer have lost it between being
     asked and renaming, its file is taken away again, unless the new owner has put his in its place.
     """
+    if isinstance(path, RemotePath):
+        content = io.BytesIO()
+        write(content)
+        if fence is None:
+            path.write_bytes(content.getvalue())
+        else:
+            _put_fenced(path, content.getvalue(), fence)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.tmp-{tag}")
     try:
@@ -37,9 +52,11 @@ def publish(path: Path, write: Callable[[BinaryIO], object], *, tag: str, fence:
     sync_folder(path.parent)
 
 
-def create_exclusively(path: Path, content: bytes, *, durable: bool = False) -> bool:
-    """Make a file that did not exist, whole; False where there is one. Of several that try, one succeeds. durable: it
-    is on the disk when this returns."""
+def create_exclusively(path: Location, content: bytes, *, durable: bool = False) -> bool:
+    """Make a file that did not exist, whole; False where there is one. Of several that try, one succeeds, provided that
+    their contents differ. durable: it is on the disk when this returns."""
+    if isinstance(path, RemotePath):
+        return path.write_new(content) is not None or _is_ours(path, content)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}-{os.urandom(4).hex()}")
     try:
@@ -58,8 +75,22 @@ def create_exclusively(path: Path, content: bytes, *, durable: bool = False) -> 
     return True
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` durable."""
+def overwrite(path: Location, content: bytes) -> None:
+    """Replace the content of a file that exists by one of the same length; raises FileNotFoundError where it has gone,
+    and never makes it anew."""
+    if isinstance(path, RemotePath):
+        tag = path.tag()
+        if tag is None or path.write_over(content, tag) is None:
+            raise FileNotFoundError(str(path))
+        return
+    with path.open("r+b") as file:
+        file.write(content)
+
+
+def sync_folder(folder: Location) -> None:
+    """Make a rename in `folder` durable; a put is."""
+    if isinstance(folder, RemotePath):
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -88,3 +119,25 @@ def _inode(path: Path) -> int | None:
         return path.stat().st_ino
     except FileNotFoundError:
         return None
+
+
+def _put_fenced(path: RemotePath, content: bytes, fence: Fence) -> None:
+    fence()
+    ours = path.write_new(content)
+    if ours is None:
+        fence()
+        ours = path.write_bytes(content)
+    try:
+        fence()
+    except SupersededError:
+        if path.tag() == ours:
+            path.unlink()
+        raise
+
+
+def _is_ours(path: RemotePath, content: bytes) -> bool:
+    """A put whose answer was lost is repeated by the client, and then finds what the first one made."""
+    try:
+        return path.read_bytes() == content
+    except FileNotFoundError:
+        return False
