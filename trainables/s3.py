@@ -82,6 +82,8 @@ def as_os_errors(url: str) -> Iterator[None]:
             raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT), url) from error
         raise PermissionError(errno.EACCES, "the object store refuses these credentials", url) from error
     except exceptions.BaseError as error:
+        if "NoSuchBucket" in str(error):
+            raise FileNotFoundError(errno.ENOENT, "no such bucket", url) from error
         raise OSError(errno.EIO, f"the object store failed: {_cause(error)}", url) from error
 
 

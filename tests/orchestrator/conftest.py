@@ -8,12 +8,19 @@ import pytest
 from orchestrator.cli import main
 from orchestrator.store import Store, create_store
 from tests.orchestrator.fakes import FakeTrial
+from trainables.location import Location
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """An empty store."""
     return create_store(tmp_path / "store")
+
+
+@pytest.fixture
+def any_store(place: Location) -> Store:
+    """An empty store, in a folder and in an object store."""
+    return create_store(place)
 
 
 @pytest.fixture

@@ -10,9 +10,17 @@ from orchestrator.attempt import RunOptions, fingerprint, run_attempt
 from orchestrator.reading import Damage
 from orchestrator.states import trial_states
 from orchestrator.store import Store
+from tests.files import files
 from tests.orchestrator.fakes import PARTS, STEPS_A_PART, FakeTrial, Killed, nothing
+from trainables.location import parquet_source, relative
 from trainables.records import SCHEMAS
 from trainables.spec import TrialSpec, parse_spec, trial_id
+
+
+@pytest.fixture
+def store(any_store: Store) -> Store:
+    """In a folder, and in an object store."""
+    return any_store
 
 
 def go_on() -> bool:
@@ -25,7 +33,7 @@ def attempt(spec: TrialSpec, store: Store, should_stop: Any = go_on) -> str:
 
 def rows(store: Store, table: str) -> list[dict[str, Any]]:
     files = sorted((store.root / table).glob("*/*.parquet"), key=lambda path: int(path.stem.split("-")[1]))
-    return [row for path in files for row in pq.read_table(path).to_pylist()]
+    return [row for path in files for row in pq.read_table(parquet_source(path)).to_pylist()]
 
 
 def steps(store: Store) -> list[int]:
@@ -111,7 +119,7 @@ def test_killed_anywhere_every_row_is_there_once(
     assert attempt(tiny_spec, store) == "completed"
     assert steps(store) == EVERY_STEP
     assert fake_trial.starts == [0, part * STEPS_A_PART]
-    assert not list(store.root.rglob("*.tmp-*"))
+    assert not [name for name in files(store.root) if ".tmp-" in name]
 
 
 def test_killed_before_the_last_row(
@@ -166,14 +174,15 @@ def test_an_unreadable_row_of_trials_runs_again(store: Store, fake_trial: FakeTr
 def test_a_full_disk_is_the_callers(
     store: Store, fake_trial: FakeTrial, tiny_spec: TrialSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(part: int) -> None:
-        monkeypatch.setattr("orchestrator.attempt.write_part", _no_space)
-        _no_space()
+    with monkeypatch.context() as patch:
 
-    fake_trial.before = full
-    with pytest.raises(OSError, match="No space left"):
-        attempt(tiny_spec, store)
-    monkeypatch.undo()
+        def full(part: int) -> None:
+            patch.setattr("orchestrator.attempt.write_part", _no_space)
+            _no_space()
+
+        fake_trial.before = full
+        with pytest.raises(OSError, match="No space left"):
+            attempt(tiny_spec, store)
     monkeypatch.setattr("trainables.trial.run_trial", replace(fake_trial, before=nothing))
     assert attempt(tiny_spec, store) == "completed"
     assert steps(store) == EVERY_STEP
@@ -181,9 +190,10 @@ def test_a_full_disk_is_the_callers(
 
 def test_every_file_has_the_declared_schema(store: Store, fake_trial: FakeTrial, tiny_spec: TrialSpec) -> None:
     attempt(tiny_spec, store)
-    for path in store.root.rglob("*.parquet"):
-        table = path.relative_to(store.root).parts[0]
-        assert pq.read_schema(path).remove_metadata().equals(SCHEMAS[table].remove_metadata())
+    for path in store.root.glob("*/*/*.parquet"):
+        table = relative(path, store.root).split("/")[0]
+        with path.open("rb") as file:
+            assert pq.read_schema(file).remove_metadata().equals(SCHEMAS[table].remove_metadata())
 
 
 def _killed(*arguments: object) -> None:

@@ -20,12 +20,20 @@ from orchestrator.reading import Damage
 from orchestrator.resume import OverwrittenError, go_back, settle
 from orchestrator.states import trial_states
 from orchestrator.store import Store
+from tests.files import files
 from tests.orchestrator.fakes import PARTS, STEPS_A_PART, FakeTrial
 from trainables.checkpoint import CheckpointFolder
+from trainables.location import parquet_source
 from trainables.records import write_part
 from trainables.sink import ParquetSink
 from trainables.spec import TrialSpec, trial_id
 from trainables.storage import SupersededError
+
+
+@pytest.fixture
+def store(any_store: Store) -> Store:
+    """In a folder, and in an object store."""
+    return any_store
 
 
 def taken(store: Store, identity: str = "a", driver: str = "one") -> Claim:
@@ -102,12 +110,12 @@ def test_the_dead_are_taken_over(store: Store) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"host": 1}'])
-def test_an_unreadable_claim_expires_too(store: Store, content: str) -> None:
+def test_an_unreadable_claim_expires_too(store: Store, content: str, monkeypatch: pytest.MonkeyPatch) -> None:
     write_claim(store)
     path = store.root / "claims" / "a" / "0"
     path.write_text(content)
     assert take(store, "a", "one") is None
-    os.utime(path, (0, 0))
+    monkeypatch.setattr(claims, "EXPIRES_S", -1.0)  # as if it had been written long ago
     assert taken(store).generation == 1
 
 
@@ -167,7 +175,7 @@ def test_a_late_writer_leaves_no_rows(store: Store) -> None:
     for write in (lambda: sink.flush(0, {}), lambda: checkpoints.save(0, {"step": 1})):
         with pytest.raises(SupersededError):
             write()
-    assert not [path for path in store.root.rglob("*") if path.is_file() and "claims" not in path.parts][1:]
+    assert [name for name in files(store.root) if not name.startswith("claims/")] == ["_store.json"]
 
 
 def test_a_writer_that_loses_the_trial_in_the_very_moment_takes_its_file_away(store: Store) -> None:
@@ -195,7 +203,7 @@ def test_a_file_that_a_late_writer_left_gives_way(store: Store) -> None:
     sink.write("steps", [{"step": 0, "epoch": 0}])
     sink.flush(0, {})
     [path] = store.parts("steps", "a")
-    assert pq.read_table(path)["step"].to_pylist() == [0]
+    assert pq.read_table(parquet_source(path))["step"].to_pylist() == [0]
 
 
 def two_parts(store: Store) -> tuple[ParquetSink, CheckpointFolder]:
@@ -284,7 +292,7 @@ def test_a_late_attempt_damages_nothing(store: Store, fake_trial: FakeTrial, tin
     assert run_attempt(tiny_spec, options, go_on) == "held"
     assert inner == ["begins", "completed"]
     parts = store.parts("steps", trial_id(tiny_spec))
-    rows = [step for path in parts for step in pq.read_table(path)["step"].to_pylist()]
+    rows = [step for path in parts for step in pq.read_table(parquet_source(path))["step"].to_pylist()]
     assert rows == list(range(PARTS * STEPS_A_PART))
     assert trial_states(store, [trial_id(tiny_spec)], Damage()) == {trial_id(tiny_spec): "done"}
     assert run_attempt(tiny_spec, options, go_on) == "completed"
@@ -328,4 +336,6 @@ def test_what_a_late_attempt_trips_over_is_no_failure(
 
     fake_trial.before = trip
     assert run_attempt(tiny_spec, RunOptions(str(store.root), driver="one"), go_on) == "held"
-    assert [row["outcome"] for row in pq.read_table(store.attempt_file(identity, 0)).to_pylist()] == ["interrupted"]
+    assert [row["outcome"] for row in pq.read_table(parquet_source(store.attempt_file(identity, 0))).to_pylist()] == [
+        "interrupted"
+    ]

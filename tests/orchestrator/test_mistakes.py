@@ -117,7 +117,6 @@ def test_the_good_file_is_good(coherence: Coherence, tmp_path: Path) -> None:
         (["status"], "there is no store"),
         (["compact", "--out", "copy"], "there is no store"),
         (["wandb", "push", "smoke", "--mode", "live"], "--mode: given 'live'"),
-        (["run", "smoke", "--store", "s3://bucket/results"], "only folders can be used"),
     ],
 )
 def test_mistake_on_the_command_line(
