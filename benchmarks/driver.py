@@ -29,6 +29,7 @@ from orchestrator.quiet import quiet
 from orchestrator.resources import Resources
 from orchestrator.scratch import environment, short_folder
 from orchestrator.store import Store, create_store
+from orchestrator.tune import waves
 from trainables.records import write_part
 from trainables.spec import TrialSpec, trial_id
 
@@ -127,11 +128,11 @@ def main() -> None:
     """Run, read back, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=5000)
-    parser.add_argument("--wave", type=int, default=tune.WAVE)
+    parser.add_argument("--wave", type=int, default=waves.WAVE)
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=0.0)
     given = parser.parse_args()
-    tune.WAVE = given.wave
+    waves.WAVE = given.wave
     with tempfile.TemporaryDirectory() as folder, environment(tune.SETTINGS), short_folder() as scratch:
         store, log = create_store(Path(folder) / "store"), Path(folder) / "ray.log"
         with quiet(log):

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from orchestrator import preflight, tune
+from orchestrator import packages, preflight, tune
 from orchestrator.attempt import RunOptions
 from orchestrator.quiet import quiet
 from orchestrator.resources import ClusterError, Resources
 from orchestrator.stop import StopPoll
 from orchestrator.store import Store
+from orchestrator.tune import nodes, waves, worker
 from tests.orchestrator.ray_session import CPUS, Recorder, lines, ray_session, tiny
 from trainables.aggregators import AGGREGATORS
 from trainables.records import PARTED, SCHEMAS, write_part
@@ -97,7 +98,7 @@ def test_chatter_goes_to_the_named_log_alone(twenty: tuple[Path, Recorder]) -> N
 def test_a_killed_worker_costs_one_start_and_a_broken_one_only_its_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tune, "RETRIES", 1)
+    monkeypatch.setattr(waves, "RETRIES", 1)
     progress, killed = tmp_path / "progress.txt", tmp_path / "killed"
 
     def attempt(spec: TrialSpec, options: RunOptions, should_stop: Stop) -> str:
@@ -185,7 +186,7 @@ def test_a_stop_lets_running_trials_return_and_starts_no_other(tmp_path: Path) -
 
 @pytest.mark.ray
 def test_a_large_sweep_goes_in_waves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tune, "WAVE", 2)
+    monkeypatch.setattr(waves, "WAVE", 2)
     observer = launch(tmp_path, 3, noting(tmp_path / "ran.txt"))
     assert sorted(seed for seed, _ in lines(tmp_path / "ran.txt")) == ["0", "1", "2"]
     assert len(observer.outcomes) == 3
@@ -219,11 +220,11 @@ def test_other_sources_on_a_node_are_found_before_anything_runs(
     (shadow / "__init__.py").write_text("own = 1\n", encoding="utf-8")
 
     def ask(node: str, folder: str) -> Any:
-        path = os.pathsep.join(map(str, (shadow.parent, Path(tune.__file__).parents[1])))
+        path = os.pathsep.join(map(str, (shadow.parent, packages.locate("trainables").parent)))
         surroundings = {"env_vars": {"PYTHONPATH": path}}
         return ray.remote(num_cpus=0)(preflight.look).options(runtime_env=surroundings).remote(node, folder)
 
-    monkeypatch.setattr(tune, "_ask", ask)
+    monkeypatch.setattr(nodes, "ask", ask)
     with pytest.raises(ClusterError, match=f"analysis is at {shadow} there"):
         launch(tmp_path, 1, noting(tmp_path / "ran.txt"))
     assert not (tmp_path / "ran.txt").exists()
@@ -234,7 +235,7 @@ def test_a_worker_with_other_sources_refuses_the_trial(tmp_path: Path) -> None:
     launched = tune.ForWorkers(RunOptions(str(tmp_path)), str(tmp_path / "stop"), "0" * 64, attempt, {})
     point = {"trial": {"trial_id": trial_id(tiny(0)), "spec": canonical_json(tiny(0))}}
     with pytest.raises(ClusterError, match="edited since"):
-        tune._trial(point, launched)
+        worker.run_point(point, launched)
 
 
 @pytest.mark.ray
