@@ -24,7 +24,7 @@ from orchestrator.tune.connection import connected
 from orchestrator.tune.nodes import check_nodes, nodes
 from orchestrator.tune.probes import find_shares as find_on_cluster
 from orchestrator.tune.settings import SETTINGS
-from orchestrator.tune.waves import run_waves
+from orchestrator.tune.tuner import run_all
 from trainables.spec import TrialSpec, trial_id
 
 
@@ -83,7 +83,7 @@ def run_on_ray(
             )
             left, others = list(specs), Others(Store(store), options.driver, observer, lambda: switch.requested)
             while left and not switch.requested:
-                shapes = run_waves(left, launch, shapes, here, scratch, endings)
+                shapes = run_all(left, launch, shapes, here, scratch, endings)
                 others.add(endings.take_held(left))
                 left = others.next_ready()
     if switch.interrupted:

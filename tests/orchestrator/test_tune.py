@@ -16,7 +16,8 @@ from orchestrator.quiet import quiet
 from orchestrator.resources import ClusterError, Resources
 from orchestrator.stop import StopPoll
 from orchestrator.store import Store
-from orchestrator.tune import nodes, waves, worker
+from orchestrator.tune import nodes, tuner, worker
+from orchestrator.tune.forget import Forgetful
 from tests.orchestrator.ray_session import CPUS, Recorder, lines, ray_session, tiny
 from trainables.aggregators import AGGREGATORS
 from trainables.records import PARTED, SCHEMAS, write_part
@@ -98,7 +99,7 @@ def test_chatter_goes_to_the_named_log_alone(twenty: tuple[Path, Recorder]) -> N
 def test_a_killed_worker_costs_one_start_and_a_broken_one_only_its_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waves, "RETRIES", 1)
+    monkeypatch.setattr(tuner, "RETRIES", 1)
     progress, killed = tmp_path / "progress.txt", tmp_path / "killed"
 
     def attempt(spec: TrialSpec, options: RunOptions, should_stop: Stop) -> str:
@@ -185,11 +186,35 @@ def test_a_stop_lets_running_trials_return_and_starts_no_other(tmp_path: Path) -
 
 
 @pytest.mark.ray
-def test_a_large_sweep_goes_in_waves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waves, "WAVE", 2)
-    observer = launch(tmp_path, 3, noting(tmp_path / "ran.txt"))
-    assert sorted(seed for seed, _ in lines(tmp_path / "ran.txt")) == ["0", "1", "2"]
-    assert len(observer.outcomes) == 3
+def test_tune_holds_few_trials_however_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that run, as many that come next, and those that have just ended; in every place where Tune keeps some."""
+    places = ("trials", "live_trials", "stopped_trials", "failed_trials", "trials_to_cache", "trial_metadata")
+    held: dict[str, list[int]] = {name: [] for name in places}
+    choose = Forgetful.choose_trial_to_run
+
+    def counting(self: Forgetful, tune_controller: Any) -> Any:
+        chosen = choose(self, tune_controller)
+        for name, sizes in held.items():
+            sizes.append(len(getattr(self._controller, f"_{name}", ())))
+        return chosen
+
+    monkeypatch.setattr(Forgetful, "choose_trial_to_run", counting)
+    ran = tmp_path / "ran.txt"
+
+    def attempt(spec: TrialSpec, options: RunOptions, should_stop: Stop) -> str:
+        with ran.open("a", encoding="utf-8") as file:
+            file.write(f"{spec.seed}\n")
+        if spec.seed % 10 == 9:
+            raise RuntimeError("cannot even record")
+        return "completed"
+
+    monkeypatch.setattr(tuner, "RETRIES", 0)
+    observer = launch(tmp_path, 40, attempt)
+    assert len(observer.outcomes) + len(observer.failures) == 40
+    assert 0 < max(held["trials"]) <= 3 * CPUS
+    assert {name: max(sizes) <= 3 * CPUS for name, sizes in held.items()} == dict.fromkeys(places, True)
+    order = [int(seed) for (seed,) in lines(ran)]
+    assert all(abs(place - seed) <= CPUS for place, seed in enumerate(order)), "they begin in the order given"
 
 
 @pytest.mark.ray
