@@ -1,13 +1,12 @@
-"""What the driver costs: trials that do nothing but write their attempt, in waves, on a local Ray.
+"""What the driver costs: trials that do nothing but write their attempt, on a local Ray.
 
-    python -m benchmarks.driver [--trials 5000] [--wave 1000] [--slots 2] [--seconds 0]
+    python -m benchmarks.driver [--trials 5000] [--each 1000] [--slots 2] [--seconds 0]
 
 Every trial writes its row of `attempts` twice, as a real one does, and sleeps for `--seconds` between. Printed, and
-written to benchmarks/results/driver.json, are by wave:
+written to benchmarks/results/driver.json, are for every `--each` trials, in the order in which they began:
 
-busy         part of the slots' time, from the wave's first beginning to its last end, in which an attempt was at work
-tail_s       time from when the first slot had nothing left to do to the wave's end
-boundary_s   time from the last end of the wave before to the first beginning: no slot works
+busy         part of the slots' time, from their first beginning to their last end, in which an attempt was at work
+gap_s        longest time, before any of them, in which no slot worked
 driver_mib   most resident memory of the driver when a trial ended
 """
 
@@ -94,27 +93,34 @@ def run(trials: int, seconds: float, store: Store) -> tuple[list[TrialSpec], Wat
     return specs, watcher, time.time() - began
 
 
-def by_wave(specs: list[TrialSpec], watcher: Watcher, store: Store, wave: int, slots: int) -> list[dict[str, float]]:
-    """A row for each wave, read back from the store."""
-    rows, before = list[dict[str, float]](), None
-    for first in range(0, len(specs), wave):
-        names = [trial_id(spec) for spec in specs[first : first + wave]]
-        [*spans] = (span(store, name) for name in names)
-        start, end = min(one[0] for one in spans), max(one[1] for one in spans)
-        busy = sum(ended - started for started, ended in spans)
+def by_group(specs: list[TrialSpec], watcher: Watcher, store: Store, each: int, slots: int) -> list[dict[str, float]]:
+    """A row for every `each` trials, read back from the store."""
+    spans = sorted((*span(store, trial_id(spec)), trial_id(spec)) for spec in specs)
+    gaps = gaps_before([(start, end) for start, end, _ in spans])
+    rows = list[dict[str, float]]()
+    for first in range(0, len(spans), each):
+        group = spans[first : first + each]
+        start, end = group[0][0], max(one[1] for one in group)
         rows.append(
             {
-                "trials": len(names),
+                "trials": len(group),
                 "seconds": end - start,
-                "trials_per_s": len(names) / (end - start),
-                "busy": busy / (slots * (end - start)),
-                "tail_s": end - sorted(one[1] for one in spans)[-min(slots, len(spans))],
-                "boundary_s": 0.0 if before is None else start - before,
-                "driver_mib": max(watcher.memory[name] for name in names),
+                "trials_per_s": len(group) / (end - start),
+                "busy": sum(ended - began for began, ended, _ in group) / (slots * (end - start)),
+                "gap_s": max(gaps[first : first + each]),
+                "driver_mib": max(watcher.memory[name] for _, _, name in group),
             }
         )
-        before = end
     return rows
+
+
+def gaps_before(spans: list[tuple[float, float]]) -> list[float]:
+    """For each, in order of beginning, how long nothing had been at work when it began."""
+    gaps, busy_until = [], spans[0][0]
+    for start, end in spans:
+        gaps.append(max(0.0, start - busy_until))
+        busy_until = max(busy_until, end)
+    return gaps
 
 
 def span(store: Store, identity: str) -> tuple[float, float]:
@@ -127,11 +133,10 @@ def main() -> None:
     """Run, read back, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=5000)
-    parser.add_argument("--wave", type=int, default=tune.WAVE)
+    parser.add_argument("--each", type=int, default=1000)
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=0.0)
     given = parser.parse_args()
-    tune.WAVE = given.wave
     with tempfile.TemporaryDirectory() as folder, environment(tune.SETTINGS), short_folder() as scratch:
         store, log = create_store(Path(folder) / "store"), Path(folder) / "ray.log"
         with quiet(log):
@@ -144,7 +149,7 @@ def main() -> None:
             )
         before = resident_mib()
         specs, watcher, wall = run(given.trials, given.seconds, store)
-        rows = by_wave(specs, watcher, store, given.wave, given.slots)
+        rows = by_group(specs, watcher, store, given.each, given.slots)
         with quiet(log):
             ray.shutdown()
     # Tune may hold that many trials ready that wait for a slot.
@@ -155,9 +160,9 @@ def main() -> None:
         "driver_mib_before": before,
     }
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({**vars(given), **whole, "waves": rows}, indent=1), encoding="utf-8")
+    RESULTS.write_text(json.dumps({**vars(given), **whole, "groups": rows}, indent=1), encoding="utf-8")
     print(json.dumps({**vars(given), **{name: round(value, 2) for name, value in whole.items()}}))
-    print(f"| wave | {' | '.join(rows[0])} |")
+    print(f"| group | {' | '.join(rows[0])} |")
     for number, row in enumerate(rows, start=1):
         print(f"| {number} | {' | '.join(f'{value:.4g}' for value in row.values())} |")
 

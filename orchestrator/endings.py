@@ -89,7 +89,7 @@ class Endings:
                 self._close(identity, error)
         self._observer.note("workers were killed for want of memory; what is left goes on with fewer at once")
 
-    def wave_ended(self, specs: Iterable[TrialSpec]) -> None:
+    def all_ended(self, specs: Iterable[TrialSpec]) -> None:
         """Tune has nothing left to do for these."""
         self._over |= {trial_id(spec) for spec in specs}
 

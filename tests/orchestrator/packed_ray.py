@@ -19,6 +19,7 @@ from orchestrator.attempt import RunOptions
 from orchestrator.packing import PackKind, Share, find_share, pack_kind
 from orchestrator.resources import Resources
 from orchestrator.scratch import environment, short_folder
+from orchestrator.tune.nodes import nodes
 from tests.orchestrator.ray_session import Recorder, lines, tiny
 from tests.orchestrator.simulated_device import SimulatedDevice, ideal
 from trainables.aggregators import AGGREGATORS
@@ -57,7 +58,7 @@ def autoscaling() -> list[dict[str, float]]:
     config.node_group_configs.add(name="gpu", resources={"CPU": 8, "GPU": 4}, max_count=2)
     content, where = config.SerializeToString(), ray._raylet.GCS_AUTOSCALER_STATE_NAMESPACE.encode()
     internal_kv._internal_kv_put(ray._raylet.GCS_AUTOSCALER_CLUSTER_CONFIG_KEY.encode(), content, namespace=where)
-    return [{name: node.get(name, 0) for name in ("CPU", "GPU")} for node in tune._nodes()]
+    return [{name: node.get(name, 0) for name in ("CPU", "GPU")} for node in nodes(scaling=True)]
 
 
 def plan_for(address: str) -> dict[str, Any]:

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from orchestrator import preflight, tune
+from orchestrator import packages, preflight, tune
 from orchestrator.attempt import RunOptions
 from orchestrator.quiet import quiet
 from orchestrator.resources import ClusterError, Resources
 from orchestrator.stop import StopPoll
 from orchestrator.store import Store
+from orchestrator.tune import nodes, tuner, worker
+from orchestrator.tune.forget import Forgetful
 from tests.orchestrator.ray_session import CPUS, Recorder, lines, ray_session, tiny
 from trainables.aggregators import AGGREGATORS
 from trainables.records import PARTED, SCHEMAS, write_part
@@ -97,7 +99,7 @@ def test_chatter_goes_to_the_named_log_alone(twenty: tuple[Path, Recorder]) -> N
 def test_a_killed_worker_costs_one_start_and_a_broken_one_only_its_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tune, "RETRIES", 1)
+    monkeypatch.setattr(tuner, "RETRIES", 1)
     progress, killed = tmp_path / "progress.txt", tmp_path / "killed"
 
     def attempt(spec: TrialSpec, options: RunOptions, should_stop: Stop) -> str:
@@ -184,11 +186,35 @@ def test_a_stop_lets_running_trials_return_and_starts_no_other(tmp_path: Path) -
 
 
 @pytest.mark.ray
-def test_a_large_sweep_goes_in_waves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tune, "WAVE", 2)
-    observer = launch(tmp_path, 3, noting(tmp_path / "ran.txt"))
-    assert sorted(seed for seed, _ in lines(tmp_path / "ran.txt")) == ["0", "1", "2"]
-    assert len(observer.outcomes) == 3
+def test_tune_holds_few_trials_however_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that run, as many that come next, and those that have just ended; in every place where Tune keeps some."""
+    places = ("trials", "live_trials", "stopped_trials", "failed_trials", "trials_to_cache", "trial_metadata")
+    held: dict[str, list[int]] = {name: [] for name in places}
+    choose = Forgetful.choose_trial_to_run
+
+    def counting(self: Forgetful, tune_controller: Any) -> Any:
+        chosen = choose(self, tune_controller)
+        for name, sizes in held.items():
+            sizes.append(len(getattr(self._controller, f"_{name}", ())))
+        return chosen
+
+    monkeypatch.setattr(Forgetful, "choose_trial_to_run", counting)
+    ran = tmp_path / "ran.txt"
+
+    def attempt(spec: TrialSpec, options: RunOptions, should_stop: Stop) -> str:
+        with ran.open("a", encoding="utf-8") as file:
+            file.write(f"{spec.seed}\n")
+        if spec.seed % 10 == 9:
+            raise RuntimeError("cannot even record")
+        return "completed"
+
+    monkeypatch.setattr(tuner, "RETRIES", 0)
+    observer = launch(tmp_path, 40, attempt)
+    assert len(observer.outcomes) + len(observer.failures) == 40
+    assert 0 < max(held["trials"]) <= 3 * CPUS
+    assert {name: max(sizes) <= 3 * CPUS for name, sizes in held.items()} == dict.fromkeys(places, True)
+    order = [int(seed) for (seed,) in lines(ran)]
+    assert all(abs(place - seed) <= CPUS for place, seed in enumerate(order)), "they begin in the order given"
 
 
 @pytest.mark.ray
@@ -219,11 +245,11 @@ def test_other_sources_on_a_node_are_found_before_anything_runs(
     (shadow / "__init__.py").write_text("own = 1\n", encoding="utf-8")
 
     def ask(node: str, folder: str) -> Any:
-        path = os.pathsep.join(map(str, (shadow.parent, Path(tune.__file__).parents[1])))
+        path = os.pathsep.join(map(str, (shadow.parent, packages.locate("trainables").parent)))
         surroundings = {"env_vars": {"PYTHONPATH": path}}
         return ray.remote(num_cpus=0)(preflight.look).options(runtime_env=surroundings).remote(node, folder)
 
-    monkeypatch.setattr(tune, "_ask", ask)
+    monkeypatch.setattr(nodes, "ask", ask)
     with pytest.raises(ClusterError, match=f"analysis is at {shadow} there"):
         launch(tmp_path, 1, noting(tmp_path / "ran.txt"))
     assert not (tmp_path / "ran.txt").exists()
@@ -234,7 +260,7 @@ def test_a_worker_with_other_sources_refuses_the_trial(tmp_path: Path) -> None:
     launched = tune.ForWorkers(RunOptions(str(tmp_path)), str(tmp_path / "stop"), "0" * 64, attempt, {})
     point = {"trial": {"trial_id": trial_id(tiny(0)), "spec": canonical_json(tiny(0))}}
     with pytest.raises(ClusterError, match="edited since"):
-        tune._trial(point, launched)
+        worker.run_point(point, launched)
 
 
 @pytest.mark.ray

@@ -136,7 +136,7 @@ UNPICKLING = re.compile(
     r"\bimport\s+(\w*pickle|marshal|shelve|joblib|dill)\b|pickle\.loads?\(|Unpickler|marshal\.loads?\(|allow_pickle\s*=\s*True"
     r"|\byaml\.(load|unsafe_load|full_load)\(|\beval\(|\bexec\("
 )
-ALLOWED = {("orchestrator/tune.py", "error = ray.cloudpickle.loads(Path(file).read_bytes())")}
+ALLOWED = {("orchestrator/tune/events.py", "error = ray.cloudpickle.loads(Path(file).read_bytes())")}
 """Ray's own file about a failed trial, in Ray's own folder on the driver's machine."""
 
 

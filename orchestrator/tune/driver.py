@@ -1,0 +1,90 @@
+"""One launch on a cluster, from connecting to the last trial's end."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from orchestrator import packages
+from orchestrator.address import require_answer
+from orchestrator.attempt import RunOptions, run_attempt
+from orchestrator.endings import Endings
+from orchestrator.families import family_key
+from orchestrator.launch import ForWorkers, Launch
+from orchestrator.observer import Observer
+from orchestrator.others import Others
+from orchestrator.packing import PackKind
+from orchestrator.quiet import log_path, quiet
+from orchestrator.resources import Resources, fit
+from orchestrator.retries import Attempt
+from orchestrator.scratch import environment, short_folder
+from orchestrator.shapes import FindShares, Shapes, packed
+from orchestrator.stop import StopSwitch
+from orchestrator.store import Store
+from orchestrator.tune.connection import connected
+from orchestrator.tune.nodes import check_nodes, nodes
+from orchestrator.tune.probes import find_shares as find_on_cluster
+from orchestrator.tune.settings import SETTINGS
+from orchestrator.tune.tuner import run_all
+from trainables.location import locate
+from trainables.spec import TrialSpec, trial_id
+
+
+def run_on_ray(
+    specs: Sequence[TrialSpec],
+    options: RunOptions,
+    resources: Resources,
+    address: str | None,
+    observer: Observer,
+    should_stop: Callable[[], bool],
+    estimates: Mapping[str, float] | None = None,
+    *,
+    short: Mapping[PackKind, int] | None = None,
+    attempt: Attempt = run_attempt,
+    find_shares: FindShares | None = None,
+) -> None:
+    """Run each spec, as many at once as the nodes hold, and tell `observer` how each ended.
+
+    address: of a running cluster; None starts a Ray of its own and ends it (or uses the one that this
+    process is connected to already). estimates: CPU seconds by trial id, recorded with each attempt.
+    short: asks for a share of a GPU to be measured for each kind of trial (`resources.gpu` is then the most that one
+    takes); how often kinds ran out of device memory before. attempt, find_shares: in place of `run_attempt` in the
+    worker, and of probes on a GPU of the cluster.
+    Raises ClusterError before any trial starts where the nodes cannot run these trials, and
+    KeyboardInterrupt after Ctrl-C, once the running trials have saved a checkpoint.
+    """
+    if not specs:
+        return
+    if address is not None:
+        require_answer(address)
+    store = locate(options.store).absolute()
+    log = log_path(store, "ray")
+    observer.note(f"Ray's own messages go to {log}")
+    with quiet(log), environment(SETTINGS), short_folder() as scratch, connected(address, scratch):
+        here = nodes(scaling=address is not None)
+        resources, notice = fit(resources, here, auto=short is not None)
+        if notice:
+            observer.note(notice)
+        check_nodes(store)
+        shapes = Shapes(resources)
+        if short is not None and resources.gpu:
+            shapes = packed(resources, specs, here, short, find_shares or find_on_cluster, observer.note)
+            shapes.require_feasible(here)
+        with StopSwitch(store / "logs" / f"{log.stem}.stop", should_stop) as switch:
+            digest = packages.sources_digest(packages.NUMERICS)
+            options = replace(options, store=str(store))
+            workers = ForWorkers(options, str(switch.flag), digest, attempt, dict(estimates or {}))
+            launch = Launch(workers, observer, switch)
+            endings = Endings(
+                observer,
+                Store(store),
+                {trial_id(spec): spec for spec in specs},
+                lambda spec: switch.request_family(family_key(spec)),
+                switch.request,
+                options.driver,
+            )
+            left, others = list(specs), Others(Store(store), options.driver, observer, lambda: switch.requested)
+            while left and not switch.requested:
+                shapes = run_all(left, launch, shapes, here, scratch, endings)
+                others.add(endings.take_held(left))
+                left = others.next_ready()
+    if switch.interrupted:
+        raise KeyboardInterrupt

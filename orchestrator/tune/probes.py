@@ -1,0 +1,25 @@
+"""Probes of GPUs for the shares that kinds of trial get, run on the cluster at hand."""
+
+from collections.abc import Mapping
+
+import ray
+
+from orchestrator.errors import one_line
+from orchestrator.packing import PackKind, Share
+from orchestrator.probe_device import share_of
+from orchestrator.resources import ClusterError
+from trainables.spec import TrialSpec, canonical_json
+
+PROBE_S = 1800
+"""Seconds that a probe of a GPU may take, the start of a node by an autoscaler included."""
+
+
+def find_shares(firsts: Mapping[PackKind, TrialSpec], most: int) -> dict[PackKind, Share]:
+    """Measured on whole GPUs of the cluster, as many kinds at once as there are."""
+    probe = ray.remote(num_cpus=1, num_gpus=1, max_calls=1)(share_of)
+    asked = {kind: probe.remote(canonical_json(spec), most) for kind, spec in firsts.items()}
+    try:
+        return {kind: ray.get(answer, timeout=PROBE_S) for kind, answer in asked.items()}
+    except ray.exceptions.RayError as error:
+        why = one_line(str(error).strip().rpartition("\n")[2], 200)
+        raise ClusterError(f"gpu: auto: a probe of a GPU failed ({why}); give `resources.gpu` as a number.") from error

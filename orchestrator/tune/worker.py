@@ -1,0 +1,76 @@
+"""What runs in a worker: one actor of Tune, used for one trial after the other."""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import ray
+from ray import tune
+
+from orchestrator import packages, preempt
+from orchestrator.families import family_key
+from orchestrator.launch import ForWorkers
+from orchestrator.probe_device import cap_memory
+from orchestrator.resources import ClusterError, Resources
+from orchestrator.retries import run_with_retries
+from orchestrator.stop import StopPoll, family_flag
+from trainables.spec import parse_spec
+
+
+class Worker(tune.Trainable):
+    """Runs in the worker, in its main thread, where SIGTERM can be heeded: one step is one whole trial."""
+
+    def setup(self, config: dict[str, Any], launch: ForWorkers) -> None:  # type: ignore[override]
+        """Tune calls it once, with what `with_parameters` bound."""
+        del config
+        self._launch = launch
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """The process is used again; each attempt begins by resetting it."""
+        del new_config
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """A whole trial; its result is the only one that Tune gets of it."""
+        with preempt.heeded():
+            result = run_point(self.config, self._launch)
+        if preempt.told():
+            ray.actor.exit_actor()
+        return {**result, "done": True}
+
+
+def placement(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+    """What a trial occupies."""
+    wanted = Resources.model_validate(config["trial"]["resources"])
+    return tune.PlacementGroupFactory([{"CPU": wanted.cpu, **({"GPU": wanted.gpu} if wanted.gpu else {})}])
+
+
+def run_point(config: dict[str, Any], launch: ForWorkers) -> dict[str, str]:
+    """The result travels as Tune's last report."""
+    if _digest_here() != launch.digest:
+        raise ClusterError(
+            f"this worker sees other sources of {', '.join(packages.NUMERICS)} ({packages.locate('trainables')}) than"
+            " the process that started the sweep: they were edited since, or its node has another version."
+        )
+    point, asked, again = config["trial"], StopPoll(launch.flag), list[str]()
+
+    def stopped() -> bool:
+        return preempt.told() or asked()
+
+    spec = parse_spec(point["spec"])
+    if stopped() or family_flag(launch.flag, family_key(spec)).exists():
+        return {"outcome": "interrupted"}
+    options = replace(
+        launch.options,
+        first_attempt=point["first_attempt"],
+        estimated_s=launch.estimates.get(point["trial_id"]),
+    )
+    if point["memory"] is not None:
+        cap_memory(point["memory"])
+    outcome = run_with_retries(spec, options, stopped, again.append, attempt=launch.attempt)
+    return {"outcome": outcome, "again": " ".join(again)}
+
+
+@cache
+def _digest_here() -> str:
+    return packages.sources_digest(packages.NUMERICS)
