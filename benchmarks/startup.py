@@ -1,4 +1,4 @@
-"""How long a command takes to start, beside an empty Python process."""
+"""How long a command takes to start, beside an empty Python process and one that imports its libraries."""
 
 import resource
 import statistics
@@ -11,14 +11,15 @@ from typing import Any
 
 REPETITIONS = 9
 EMPTY = ["-c", "pass"]
+LIBRARIES = ["-c", "import numpy, pyarrow, pydantic, typer, yaml"]
 PLAN = ["-m", "orchestrator.cli", "plan", "demo", "--store"]
 
 
 def startup() -> dict[str, Any]:
-    """Medians of wall and CPU seconds; the two take turns."""
-    taken: dict[str, list[tuple[float, float]]] = {"python": [], "plan": []}
+    """Medians of wall and CPU seconds; they take turns."""
+    taken: dict[str, list[tuple[float, float]]] = {"python": [], "libraries": [], "plan": []}
     with tempfile.TemporaryDirectory() as folder:
-        commands = {"python": EMPTY, "plan": [*PLAN, f"{folder}/store"]}
+        commands = {"python": EMPTY, "libraries": LIBRARIES, "plan": [*PLAN, f"{folder}/store"]}
         for command in commands.values():
             _once(command)
         for _ in range(REPETITIONS):

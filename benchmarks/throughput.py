@@ -12,7 +12,8 @@ trivial     wall seconds for each trial of one step, counted from the end of the
             processes and importing torch are left out: through `run_on_ray`; the same attempts in a pool of processes;
             and the same trial as a function of plain Tune with its default loggers, which keeps last metrics and no
             tables, with and without its reuse of actors.
-startup     `coherence plan demo` beside an empty Python process: wall and CPU seconds, medians of 9.
+startup     `coherence plan demo` beside an empty Python process, and one that imports the libraries that it needs: wall
+            and CPU seconds, medians of 9.
 """
 
 import argparse
