@@ -19,14 +19,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyarrow.parquet as pq
-import ray
-
+from benchmarks.local_ray import Span, gaps_before, local_ray, spans
 from orchestrator import tune
 from orchestrator.attempt import RunOptions
-from orchestrator.quiet import quiet
 from orchestrator.resources import Resources
-from orchestrator.scratch import environment, short_folder
 from orchestrator.store import Store, create_store
 from trainables.records import write_part
 from trainables.spec import TrialSpec, trial_id
@@ -93,13 +89,11 @@ def run(trials: int, seconds: float, store: Store) -> tuple[list[TrialSpec], Wat
     return specs, watcher, time.time() - began
 
 
-def by_group(specs: list[TrialSpec], watcher: Watcher, store: Store, each: int, slots: int) -> list[dict[str, float]]:
-    """A row for every `each` trials, read back from the store."""
-    spans = sorted((*span(store, trial_id(spec)), trial_id(spec)) for spec in specs)
-    gaps = gaps_before([(start, end) for start, end, _ in spans])
-    rows = list[dict[str, float]]()
-    for first in range(0, len(spans), each):
-        group = spans[first : first + each]
+def by_group(worked: list[Span], watcher: Watcher, each: int, slots: int) -> list[dict[str, float]]:
+    """A row for every `each` trials."""
+    gaps, rows = gaps_before(worked), list[dict[str, float]]()
+    for first in range(0, len(worked), each):
+        group = worked[first : first + each]
         start, end = group[0][0], max(one[1] for one in group)
         rows.append(
             {
@@ -114,21 +108,6 @@ def by_group(specs: list[TrialSpec], watcher: Watcher, store: Store, each: int, 
     return rows
 
 
-def gaps_before(spans: list[tuple[float, float]]) -> list[float]:
-    """For each, in order of beginning, how long nothing had been at work when it began."""
-    gaps, busy_until = [], spans[0][0]
-    for start, end in spans:
-        gaps.append(max(0.0, start - busy_until))
-        busy_until = max(busy_until, end)
-    return gaps
-
-
-def span(store: Store, identity: str) -> tuple[float, float]:
-    """When an attempt began and ended."""
-    [row] = pq.read_table(store.attempt_file(identity, 0), columns=["started_at", "ended_at"]).to_pylist()
-    return row["started_at"], row["ended_at"]
-
-
 def main() -> None:
     """Run, read back, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -137,24 +116,14 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=0.0)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, environment(tune.SETTINGS), short_folder() as scratch:
-        store, log = create_store(Path(folder) / "store"), Path(folder) / "ray.log"
-        with quiet(log):
-            ray.init(
-                address="local",
-                num_cpus=given.slots,
-                include_dashboard=False,
-                object_store_memory=tune.OBJECT_STORE_BYTES,
-                _temp_dir=str(scratch / "ray"),
-            )
-        before = resident_mib()
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder, local_ray(given.slots, Path(folder) / "ray.log"):
+        store, before = create_store(Path(folder) / "store"), resident_mib()
         specs, watcher, wall = run(given.trials, given.seconds, store)
-        rows = by_group(specs, watcher, store, given.each, given.slots)
-        with quiet(log):
-            ray.shutdown()
-    # Tune may hold that many trials ready that wait for a slot.
+        rows = by_group(spans(store, specs), watcher, given.each, given.slots)
     whole = {
-        "pending_cap": float(given.slots),
+        "load_before": load,
+        "load_after": os.getloadavg()[0],
         "wall_s": wall,
         "trials_per_s": given.trials / wall,
         "driver_mib_before": before,

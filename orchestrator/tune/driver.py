@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from orchestrator import packages
 from orchestrator.address import require_answer
@@ -59,7 +60,8 @@ def run_on_ray(
     log = log_path(store, "ray")
     observer.note(f"Ray's own messages go to {log}")
     with quiet(log), environment(SETTINGS), short_folder() as scratch, connected(address, scratch):
-        here = nodes(scaling=address is not None)
+        look = partial(nodes, scaling=address is not None)
+        here = look()
         resources, notice = fit(resources, here, auto=short is not None)
         if notice:
             observer.note(notice)
@@ -83,7 +85,7 @@ def run_on_ray(
             )
             left, others = list(specs), Others(Store(store), options.driver, observer, lambda: switch.requested)
             while left and not switch.requested:
-                shapes = run_all(left, launch, shapes, here, scratch, endings)
+                shapes = run_all(left, launch, shapes, look, scratch, endings)
                 others.add(endings.take_held(left))
                 left = others.next_ready()
     if switch.interrupted:

@@ -1,6 +1,6 @@
 """One Tuner that runs any number of trials: fed one by one, and told to forget those that are over."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from orchestrator.resources import Node
 from orchestrator.scratch import environment
 from orchestrator.shapes import Shapes
 from orchestrator.tune.events import Events, StopWhenIdle, name_of
-from orchestrator.tune.feed import Feed
+from orchestrator.tune.feed import Feed, Room
 from orchestrator.tune.forget import Forgetful
 from orchestrator.tune.worker import Worker, placement
 from trainables.spec import TrialSpec, canonical_json, trial_id
@@ -24,27 +24,34 @@ RETRIES = sum(retries.RETRIES.values())
 
 
 def run_all(
-    specs: Sequence[TrialSpec], launch: Launch, shapes: Shapes, nodes: Sequence[Node], scratch: Path, endings: Endings
+    specs: Sequence[TrialSpec],
+    launch: Launch,
+    shapes: Shapes,
+    look: Callable[[], Sequence[Node]],
+    scratch: Path,
+    endings: Endings,
 ) -> Shapes:
-    """Once through all of these, until a stop is asked for; the shapes that those who are left would take."""
+    """Once through all of these, until a stop is asked for; the shapes that those who are left would take.
+
+    look: the nodes at hand now.
+    """
     left = list(specs)
     while left and not launch.switch.requested:
-        _fit(left, launch, shapes, shapes.at_once(nodes), scratch, endings)
+        _fit(left, launch, shapes, Room(shapes, look), scratch, endings)
         left = endings.left(left)
-        shapes = shapes.fewer(nodes) if left else shapes
+        shapes = shapes.fewer(look()) if left else shapes
     return shapes
 
 
 def _fit(
-    specs: Sequence[TrialSpec], launch: Launch, shapes: Shapes, at_once: int, scratch: Path, endings: Endings
+    specs: Sequence[TrialSpec], launch: Launch, shapes: Shapes, room: Room, scratch: Path, endings: Endings
 ) -> None:
-    """at_once: trials that Tune may hold ready, beside those that run."""
     events = Events(endings, launch.observer)
     trainable = tune.with_parameters(Worker, launch=launch.for_workers)
     tuner = tune.Tuner(
         tune.with_resources(trainable, placement),
         tune_config=tune.TuneConfig(
-            search_alg=Feed(_points(specs, shapes, endings), lambda: launch.switch.requested),
+            search_alg=Feed(_points(specs, shapes, endings), room, lambda: launch.switch.requested),
             num_samples=len(specs),
             scheduler=Forgetful(),
             reuse_actors=True,
@@ -62,7 +69,7 @@ def _fit(
         ),
     )
     try:
-        with environment({"TUNE_MAX_PENDING_TRIALS_PG": str(at_once)}):
+        with environment({"TUNE_MAX_PENDING_TRIALS_PG": str(room())}):
             tuner.fit()
     except RuntimeError as error:
         # Tune gives up altogether when the memory monitor kills a worker: what is left is run anew.

@@ -1,5 +1,6 @@
 """What runs in a worker: one actor of Tune, used for one trial after the other."""
 
+import gc
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -23,7 +24,7 @@ class Worker(tune.Trainable):
     def setup(self, config: dict[str, Any], launch: ForWorkers) -> None:  # type: ignore[override]
         """Tune calls it once, with what `with_parameters` bound."""
         del config
-        self._launch = launch
+        self._launch, self._is_new = launch, True
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """The process is used again; each attempt begins by resetting it."""
@@ -36,6 +37,9 @@ class Worker(tune.Trainable):
             result = run_point(self.config, self._launch)
         if preempt.told():
             ray.actor.exit_actor()
+        if self._is_new:
+            self._is_new = False
+            _keep_what_is_loaded()
         return {**result, "done": True}
 
 
@@ -69,6 +73,13 @@ def run_point(config: dict[str, Any], launch: ForWorkers) -> dict[str, str]:
         cap_memory(point["memory"])
     outcome = run_with_retries(spec, options, stopped, again.append, attempt=launch.attempt)
     return {"outcome": outcome, "again": " ".join(again)}
+
+
+def _keep_what_is_loaded() -> None:
+    """Looking through all that torch and its like have loaded, for garbage of the trial before, would take longer than
+    a short trial; from here on only what is newer is looked through."""
+    gc.collect()
+    gc.freeze()
 
 
 @cache

@@ -1,0 +1,114 @@
+"""Write the tables of docs/performance.md from what the benchmarks left in benchmarks/results.
+
+python -m benchmarks.driver
+python -m benchmarks.throughput
+python -m benchmarks.tables
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "performance.md"
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def driver(result: dict[str, Any]) -> str:
+    """A line for every group of trials."""
+    head = ["trials", "seconds", "trials/s", "slots busy", "longest gap", "driver"]
+    rows = [
+        [
+            f"{first + 1:,} to {first + row['trials']:,}",
+            f"{row['seconds']:.0f}",
+            f"{row['trials_per_s']:.1f}",
+            f"{row['busy']:.0%}",
+            f"{row['gap_s']:.1f} s",
+            f"{row['driver_mib']:.0f} MiB",
+        ]
+        for first, row in _numbered(result["groups"])
+    ]
+    return f"{_table(head, rows)}\n\nIn all {result['wall_s']:.0f} s; {_load(result)}."
+
+
+def efficiency(result: dict[str, Any]) -> str:
+    """Over the whole launch, and between the first beginning and the last end."""
+    head = ["from ... to", "wall", "training / (wall x slots)"]
+    rows = [
+        ["before Ray starts, after it has ended", f"{result['wall_s']:.0f} s", f"{result['efficiency']:.3f}"],
+        [
+            "first trial's beginning, last trial's end",
+            f"{result['between_s']:.0f} s",
+            f"{result['efficiency_between']:.3f}",
+        ],
+    ]
+    text = (
+        f"{result['trials']} trials of {result['seconds']:g} s on {result['slots']} slots,"
+        f" {result['training_s']:.0f} s of training in all; longest time in which no slot worked"
+        f" {result['largest_gap_s']:.2f} s; {_load(result)}."
+    )
+    return f"{_table(head, rows)}\n\n{text}"
+
+
+def trivial(result: dict[str, Any]) -> str:
+    """A line for each way."""
+    head = ["way", "trials", "wall for each", "wall in all, start included", "load"]
+    rows = [
+        [row["way"], str(row["trials"]), f"{row['seconds_each']:.3f} s", f"{row['wall_s']:.0f} s", f"{row['load']:.1f}"]
+        for row in result["ways"]
+    ]
+    return _table(head, rows)
+
+
+def startup(result: dict[str, Any]) -> str:
+    """A line for each command."""
+    head = ["command", "wall", "CPU"]
+    names = {
+        "python": "`python -c pass`",
+        "libraries": "`python -c 'import numpy, pyarrow, pydantic, typer, yaml'`",
+        "plan": "`coherence plan demo`",
+    }
+    rows = [[text, f"{result[name]['wall_s']:.2f} s", f"{result[name]['cpu_s']:.2f} s"] for name, text in names.items()]
+    return f"{_table(head, rows)}\n\nMedians; {_load(result)}."
+
+
+TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "driver": ("driver", driver),
+    "efficiency": ("throughput", efficiency),
+    "trivial": ("throughput", trivial),
+    "startup": ("throughput", startup),
+}
+"""Name of the table -> file of results (in which `throughput` has a part for each), and what draws it."""
+
+
+def filled(text: str) -> str:
+    """The page with its tables, each between `<!-- NAME -->` and `<!-- /NAME -->`, as the results are now."""
+    for name, (file, draw) in TABLES.items():
+        content = json.loads((RESULTS / f"{file}.json").read_text(encoding="utf-8"))
+        drawn = draw(content if file == name else content[name])
+        place = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
+        text, found = place.subn(lambda match, drawn=drawn: f"{match[1]}{drawn}{match[2]}", text)
+        if found != 1:
+            raise ValueError(f"{PAGE} has {found} places for the table {name!r}, expected one.")
+    return text
+
+
+def _numbered(groups: Iterable[dict[str, Any]]) -> Iterable[tuple[int, dict[str, Any]]]:
+    first = 0
+    for row in groups:
+        yield first, row
+        first += row["trials"]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+def _load(result: dict[str, Any]) -> str:
+    return f"load of the machine {result['load_before']:.0f} before and {result['load_after']:.0f} after"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
