@@ -20,16 +20,14 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 Patience = tuple[int, float]
-"""(retries, seconds that all of them may take)."""
+"""(retries, seconds that all of them may take). One request may take as many seconds."""
 
 PATIENT: Patience = (20, 120.0)
-"""What a running trial allows a store that does not answer; then its attempt ends as one of class infrastructure."""
+"""What a running trial allows a store that does not answer, and a checkpoint of some hundred MB at a few MB/s; then its
+attempt ends as one of class infrastructure."""
 
 IMPATIENT: Patience = (2, 10.0)
-"""For the first look at a store, which may be a slip of the pen."""
-
-REQUEST_S = 120
-"""Seconds that one request may take: a checkpoint of some hundred MB at a few MB/s."""
+"""For the first look at a store, which may be a slip of the pen, and for what must not happen late."""
 
 _KEYS = {"aws_access_key_id": "access_key_id", "aws_secret_access_key": "secret_access_key"}
 _MORE = {"aws_session_token": "session_token", "region": "region", "endpoint_url": "endpoint"}
@@ -108,7 +106,7 @@ def _client(bucket: str, settings: tuple[tuple[str, str], ...], patience: Patien
         config=options,
         client_options={
             "allow_http": options.get("endpoint", "").startswith("http://"),
-            "timeout": timedelta(seconds=REQUEST_S),
+            "timeout": timedelta(seconds=seconds),
         },
         retry_config={"max_retries": retries, "retry_timeout": timedelta(seconds=seconds), "backoff": waits},
     )
