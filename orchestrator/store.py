@@ -115,11 +115,11 @@ def create_store(place: str | Location) -> Store:
     path = store.root
     try:
         path.mkdir(parents=True, exist_ok=True)
+        _require_writable(path)
         known = json.loads((path / STORE_FILE).read_text(encoding="utf-8")) if store.exists else {"format": FORMAT}
         if known.get("schema_version") != SCHEMA_VERSION:
             text = json.dumps({**known, "schema_version": SCHEMA_VERSION}) + "\n"
             publish(path / STORE_FILE, lambda file: file.write(text.encode()), tag=str(os.getpid()))
-        _require_writable(path)
     except OSError as error:
         raise UserError(f"store {path} cannot be written: {reason(error)}; choose another --store.") from error
     return Store(path)

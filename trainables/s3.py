@@ -9,12 +9,13 @@ shared files. Nothing of this is ever written anywhere.
 import configparser
 import errno
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -31,6 +32,12 @@ IMPATIENT: Patience = (2, 10.0)
 
 _KEYS = {"aws_access_key_id": "access_key_id", "aws_secret_access_key": "secret_access_key"}
 _MORE = {"aws_session_token": "session_token", "region": "region", "endpoint_url": "endpoint"}
+
+
+CUT_SHORT = "request or response body error"
+"""What obstore says of a connection that ended in the middle of an answer."""
+
+Answer = TypeVar("Answer")
 
 
 def client(bucket: str, patience: Patience = PATIENT) -> "S3Store":
@@ -65,8 +72,23 @@ def polars_options() -> dict[str, str]:
     return options
 
 
+def answered(url: str, work: Callable[[], Answer], patience: Patience = PATIENT) -> Answer:
+    """What `work` asked of the store. Its client repeats a request that was not answered, and not one whose answer ended
+    in the middle: that is done here. Every error becomes an OSError."""
+    from obstore.exceptions import GenericError
+
+    deadline = time.monotonic() + patience[1]
+    with _as_os_errors(url):
+        while True:
+            try:
+                return work()
+            except GenericError as error:
+                if CUT_SHORT not in str(error) or time.monotonic() > deadline:
+                    raise
+
+
 @contextmanager
-def as_os_errors(url: str) -> Iterator[None]:
+def _as_os_errors(url: str) -> Iterator[None]:
     """Errors of the store become those of a file system, which are sorted into classes elsewhere."""
     from obstore import exceptions
 

@@ -1,0 +1,245 @@
+"""Disturb drivers of one sweep in an object store, and the store's server, at random; compare with a calm run in a folder.
+
+    python -m benchmarks.object_store_faults [--faults 40] [--seed 1] [--server moto | radosgw | URL] [--json FILE]
+
+Two drivers, each a process of its own (`coherence run --local`), work on one sweep in one prefix of an S3 server that is
+a process of its own too. Between them and it lies a proxy that can refuse connections and cut them. A seeded schedule:
+
+kill, preempt, freeze, cut   as in benchmarks.faults: SIGKILL, SIGTERM, asleep until its claim has expired and another has
+                             its trial; a part of an unfinished trial put back with half its bytes
+silent                       the server asleep for some seconds (SIGSTOP, SIGCONT): it takes requests and does not answer
+refuse                       connections refused for some seconds, those that are open ended
+lose                         a few connections ended in the middle of a request, after it with its answer lost, or in the
+                             middle of the answer
+restart                      SIGKILL to a server that keeps its objects elsewhere (radosgw), started again after seconds
+
+What was killed is started again. A claim lasts three seconds here. moto's server is a stand-in that keeps its objects in
+memory; `--server radosgw` starts Ceph's (benchmarks/radosgw.py says what it needs); `--server URL` takes any other, with
+the keys in AWS_* and a bucket named `bucket`, and leaves its process alone.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+
+from benchmarks.faults import CLAIM_S, SWEEP, SWEEP_TRIALS, compared
+from benchmarks.object_servers import Server, server
+from tests.files import files
+from tests.object_store import new_prefix
+from tests.proxy import Cut, Proxy
+from tests.test_kill import attempts, curves
+from trainables.location import Location, each, locate
+from trainables.records import CURVES, PARTED, STORE_FILE, part_number
+from trainables.remote import RemotePath
+
+DRIVERS = ("kill", "preempt", "freeze", "cut")
+NETWORK = ("refuse", "refuse", "lose", "lose", "lose")
+CUTS: tuple[Cut, ...] = ("request", "answer", "half-answer")
+METHODS = ("PUT", "PUT", "PUT", "GET", "HEAD", "POST")  # deletes are posted
+KEPT = {STORE_FILE, "trials", "attempts", "sweeps", *PARTED}
+
+
+class Campaign:
+    """Two drivers, a server and what was done to them."""
+
+    def __init__(self, folder: Path, served: Server, proxy: Proxy, rng: random.Random) -> None:
+        self.folder, self.server, self.proxy, self.rng = folder, served, proxy, rng
+        self.store = locate(new_prefix())
+        self.done, self.codes = Counter[str](), Counter[int]()
+        self.drivers: list[subprocess.Popen] = []
+        stopped = ("silent",) if served.pid is not None else ()
+        self.actions = (*DRIVERS, *NETWORK, *stopped, *(("restart",) if served.keeps else ()))
+
+    def start(self, store: str) -> subprocess.Popen:
+        """One driver, which reaches the server through the proxy."""
+        code = "import sys; from orchestrator.cli import main; sys.exit(main())"
+        arguments = ["run", "faults.yaml", "--store", store, "--local", "--checkpoint-every", "0.2"]
+        own = {"GRADIENT_COHERENCE_CLAIM_S": str(CLAIM_S), "PYTHONPATH": str(Path.cwd())}
+        with (self.folder / "drivers.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-c", code, *arguments],
+                cwd=self.folder,
+                env={**os.environ, **self.server.environment, **own, "AWS_ENDPOINT_URL": self.proxy.url},
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+
+    def disturb(self) -> None:
+        """One action; drivers that are gone begin again."""
+        for index, driver in enumerate(self.drivers):
+            if driver.poll() is not None:
+                self.codes[driver.returncode] += 1
+                self.drivers[index] = self.start(str(self.store))
+        time.sleep(self.rng.uniform(1.0, 6.0))
+        victim, action = self.rng.choice(self.drivers), self.rng.choice(self.actions)
+        if action in DRIVERS and victim.poll() is not None:
+            return
+        if getattr(self, action)(victim) is not False:
+            self.done[action] += 1
+
+    def kill(self, victim: subprocess.Popen) -> None:
+        """SIGKILL."""
+        victim.kill()
+        victim.wait()
+
+    def preempt(self, victim: subprocess.Popen) -> None:
+        """SIGTERM."""
+        victim.terminate()
+        victim.wait()
+
+    def freeze(self, victim: subprocess.Popen) -> None:
+        """Make a late writer of it."""
+        with asleep(victim.pid):
+            time.sleep(CLAIM_S + self.rng.uniform(1.0, 4.0))
+
+    def cut(self, victim: subprocess.Popen) -> bool:
+        """Halve the newest part of the unfinished trial that has come least far: the other may be done by now."""
+        del victim
+        done = {path.name for path in (self.store / "trials").iterdir()}
+        parts = [path for table in CURVES for path in (self.store / table).glob("*/part-*.parquet")]
+        newest = {path.parent.name: path for path in sorted(parts, key=part_number) if path.parent.name not in done}
+        part = min(newest.values(), key=part_number, default=None)
+        tag = part.tag() if isinstance(part, RemotePath) else None
+        if not isinstance(part, RemotePath) or tag is None:
+            return False
+        content = part.read_bytes()
+        return part.write_over(content[: len(content) // 2], tag) is not None
+
+    def silent(self, victim: subprocess.Popen) -> None:
+        """The server takes requests and does not answer."""
+        del victim
+        assert self.server.pid is not None
+        with asleep(self.server.pid):
+            time.sleep(self.rng.uniform(1.0, 8.0))
+
+    def refuse(self, victim: subprocess.Popen) -> None:
+        """No connections."""
+        del victim
+        self.proxy.refuse()
+        time.sleep(self.rng.uniform(1.0, 8.0))
+        self.proxy.accept()
+
+    def lose(self, victim: subprocess.Popen) -> None:
+        """Six of the next connections end in the middle."""
+        del victim
+        for _ in range(6):
+            self.proxy.lose(self.rng.choice(CUTS), self.rng.choice(METHODS))
+
+    def restart(self, victim: subprocess.Popen) -> None:
+        """Kill the server, and start it again."""
+        del victim
+        self.server.kill()  # type: ignore[attr-defined]
+        time.sleep(self.rng.uniform(0.0, 4.0))
+        self.server.start()  # type: ignore[attr-defined]
+
+    def finished(self) -> bool:
+        """Whether every trial is done."""
+        return sum(1 for _ in (self.store / "trials").iterdir()) == SWEEP_TRIALS
+
+
+@contextmanager
+def asleep(pid: int) -> Iterator[None]:
+    """A process that does nothing meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def fetched(store: Location, folder: Path) -> list[str]:
+    """Copy a store into a folder; the names of what no finished sweep has."""
+    names = files(store)
+
+    def fetch(name: str) -> None:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((store / name).read_bytes())
+
+    list(each(fetch, names, store))
+    return [name for name in names if name.split("/")[0] not in KEPT or ".tmp" in name]
+
+
+def differing_rows(store: Path, calm: Path) -> dict[str, int]:
+    """Rows of the calm run that are missing, and rows that it does not have or has once less."""
+    found, expected = (_rows(curves(each)) for each in (store, calm))
+    return {
+        "rows": expected.total(),
+        "rows_lost": (expected - found).total(),
+        "rows_doubled": (found - expected).total(),
+    }
+
+
+def _rows(tables: dict[str, dict[str, pa.Table]]) -> Counter[str]:
+    return Counter(f"{name} {row}" for name, trials in tables.items() for t in trials.values() for row in t.to_pylist())
+
+
+def campaign(run: Campaign, faults: int) -> dict[str, object]:
+    """Disturb, complete, compare."""
+    calm, copy, began = run.folder / "calm", run.folder / "copy", time.monotonic()
+    if run.start("calm").wait() != 0:
+        raise SystemExit("the undisturbed run failed")
+    run.drivers = [run.start(str(run.store)), run.start(str(run.store))]
+    while run.done.total() < faults and not run.finished():
+        run.disturb()
+        print(dict(run.done), dict(run.codes), flush=True)
+    run.proxy.forget()
+    codes = [driver.wait() for driver in run.drivers]
+    last = run.start(str(run.store)).wait()
+    left = fetched(run.store, copy)
+    made = compared(copy, calm)
+    return {
+        **{action: run.done[action] for action in sorted(set(run.actions))},
+        **{f"lost_{cut.replace('-', '_')}": run.proxy.lost[cut] for cut in CUTS},
+        "trials": SWEEP_TRIALS,
+        "attempts": attempts(copy).num_rows,
+        "ended_early": {str(code): number for code, number in sorted(run.codes.items())},
+        "codes": [*codes, last],
+        **made,
+        **differing_rows(copy, calm),
+        "objects_left_over": left,
+        "minutes": round((time.monotonic() - began) / 60, 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--faults", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--server", default="moto")
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, server(given.server) as served:
+        os.environ.update(served.environment)
+        there = urlsplit(served.environment["AWS_ENDPOINT_URL"])
+        proxy = Proxy(there.hostname or "", there.port or 80)
+        run = Campaign(Path(name), served, proxy, random.Random(given.seed))
+        (run.folder / "faults.yaml").write_text(SWEEP)
+        try:
+            result = {"server": given.server, "seed": given.seed, **campaign(run, given.faults)}
+        finally:
+            for driver in run.drivers:
+                driver.kill()
+            proxy.close()
+        log = (run.folder / "drivers.log").read_text(errors="replace")
+        print("\n".join(line for line in log.splitlines() if "rror" in line)[-4000:])
+    print(json.dumps(result))
+    if given.json:
+        given.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
