@@ -1,21 +1,24 @@
-"""Disturb drivers of one sweep in an object store, and the store's server, at random; compare with a calm run in a folder.
+"""Disturb drivers of one sweep in an object store, and the store's server, at random; compare with a calm run.
 
-    python -m benchmarks.object_store_faults [--faults 40] [--seed 1] [--server moto | radosgw | URL] [--json FILE]
+    python -m benchmarks.object_store_faults [--faults 40] [--seed 1] [--seeds 8] [--epochs 60]
+        [--server moto | radosgw | URL] [--json FILE]
 
-Two drivers, each a process of its own (`coherence run --local`), work on one sweep in one prefix of an S3 server that is
-a process of its own too. Between them and it lies a proxy that can refuse connections and cut them. A seeded schedule:
+Two drivers, each a process of its own (`coherence run --local`), work on one sweep in one prefix of an S3 server that
+is a process of its own too. Between them and it lies a proxy that can refuse connections and cut them. A seeded
+schedule:
 
-kill, preempt, freeze, cut   as in benchmarks.faults: SIGKILL, SIGTERM, asleep until its claim has expired and another has
-                             its trial; a part of an unfinished trial put back with half its bytes
-silent                       the server asleep for some seconds (SIGSTOP, SIGCONT): it takes requests and does not answer
+kill, preempt, freeze, cut   as in benchmarks.faults: SIGKILL, SIGTERM, asleep until its claim has expired and another
+                             has its trial; a part of an unfinished trial put back with half its bytes
+silent                       the server asleep for some seconds (SIGSTOP, SIGCONT): it takes requests, answers none
 refuse                       connections refused for some seconds, those that are open ended
-lose                         a few connections ended in the middle of a request, after it with its answer lost, or in the
-                             middle of the answer
+lose                         a few connections ended in the middle of a request, after it with its answer lost, or in
+                             the middle of the answer
 restart                      SIGKILL to a server that keeps its objects elsewhere (radosgw), started again after seconds
 
-What was killed is started again. A claim lasts three seconds here. moto's server is a stand-in that keeps its objects in
-memory; `--server radosgw` starts Ceph's (benchmarks/radosgw.py says what it needs); `--server URL` takes any other, with
-the keys in AWS_* and a bucket named `bucket`, and leaves its process alone.
+The store must equal that of a run in a folder, row for row. What was killed is started again. A claim lasts three
+seconds here. moto's server is a stand-in that keeps its objects in memory; `--server radosgw` starts Ceph's
+(benchmarks/radosgw.py says what it needs); `--server URL` takes any other, with the keys in AWS_* and a bucket named
+`bucket`, and leaves its process alone.
 """
 
 import argparse
@@ -34,8 +37,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pyarrow as pa
+import yaml
 
-from benchmarks.faults import CLAIM_S, SWEEP, SWEEP_TRIALS, compared
+from benchmarks.faults import CLAIM_S, SWEEP, compared
 from benchmarks.object_servers import Server, server
 from tests.files import files
 from tests.object_store import new_prefix
@@ -55,8 +59,8 @@ KEPT = {STORE_FILE, "trials", "attempts", "sweeps", *PARTED}
 class Campaign:
     """Two drivers, a server and what was done to them."""
 
-    def __init__(self, folder: Path, served: Server, proxy: Proxy, rng: random.Random) -> None:
-        self.folder, self.server, self.proxy, self.rng = folder, served, proxy, rng
+    def __init__(self, folder: Path, served: Server, proxy: Proxy, rng: random.Random, trials: int) -> None:
+        self.folder, self.server, self.proxy, self.rng, self.trials = folder, served, proxy, rng, trials
         self.store = locate(new_prefix())
         self.done, self.codes = Counter[str](), Counter[int]()
         self.drivers: list[subprocess.Popen] = []
@@ -147,7 +151,7 @@ class Campaign:
 
     def finished(self) -> bool:
         """Whether every trial is done."""
-        return sum(1 for _ in (self.store / "trials").iterdir()) == SWEEP_TRIALS
+        return sum(1 for _ in (self.store / "trials").iterdir()) == self.trials
 
 
 @contextmanager
@@ -158,6 +162,15 @@ def asleep(pid: int) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def write_sweep(file: Path, seeds: int, epochs: int) -> int:
+    """The sweep of benchmarks.faults with so many seeds and epochs; its number of trials."""
+    content = yaml.safe_load(SWEEP)
+    content["axes"]["seed"] = {"range": [0, seeds]}
+    content["fixed"]["epochs"] = epochs
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
+    return seeds * len(content["axes"]["aggregator"])
 
 
 def fetched(store: Location, folder: Path) -> list[str]:
@@ -204,7 +217,7 @@ def campaign(run: Campaign, faults: int) -> dict[str, object]:
     return {
         **{action: run.done[action] for action in sorted(set(run.actions))},
         **{f"lost_{cut.replace('-', '_')}": run.proxy.lost[cut] for cut in CUTS},
-        "trials": SWEEP_TRIALS,
+        "trials": run.trials,
         "attempts": attempts(copy).num_rows,
         "ended_early": {str(code): number for code, number in sorted(run.codes.items())},
         "codes": [*codes, last],
@@ -219,6 +232,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faults", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=8, help="of the sweep: three trials each")
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--server", default="moto")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -226,8 +241,8 @@ def main() -> None:
         os.environ.update(served.environment)
         there = urlsplit(served.environment["AWS_ENDPOINT_URL"])
         proxy = Proxy(there.hostname or "", there.port or 80)
-        run = Campaign(Path(name), served, proxy, random.Random(given.seed))
-        (run.folder / "faults.yaml").write_text(SWEEP)
+        trials = write_sweep(Path(name) / "faults.yaml", given.seeds, given.epochs)
+        run = Campaign(Path(name), served, proxy, random.Random(given.seed), trials)
         try:
             result = {"server": given.server, "seed": given.seed, **campaign(run, given.faults)}
         finally:

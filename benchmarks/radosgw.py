@@ -4,8 +4,8 @@
 
 Prints the environment that leads to it, with one empty bucket, and ends everything on Ctrl-C. Needs Ceph's programs
 (Debian: apt-get install --no-install-recommends radosgw ceph-mon ceph-osd ceph-common), and no rights beyond a user's.
-All files are in a temporary folder, all ports on loopback, so that it touches no other Ceph. A stand-in for a cluster in
-one thing: a single copy of every object, in memory, which is gone at the end.
+All files are in a temporary folder, all ports on loopback, so that it touches no other Ceph. A stand-in for a cluster
+in one thing: a single copy of every object, in memory, which is gone at the end.
 """
 
 import argparse

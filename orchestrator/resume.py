@@ -46,7 +46,7 @@ def go_back(store: Store, identity: str, checkpoints: "CheckpointFolder", fence:
 
 
 def settle(store: Store, identity: str, written: Written, fence: Fence | None = None) -> None:
-    """Before a trial is called done: its parts are those that were written, and there are no others. fence: as there."""
+    """Before a trial is done: its parts are those that were written, and there are no others. fence: as there."""
     if (wrong := wrong_part(store, identity, written)) is not None:
         raise OverwrittenError(f"{wrong} of trial {identity} is not what was written; the trial goes back")
     for table in PARTED:

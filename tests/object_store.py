@@ -71,5 +71,6 @@ def new_prefix() -> str:
 
 if __name__ == "__main__":
     with s3_server(*sys.argv[1:]) as found:
-        print(json.dumps(found), flush=True)
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
         sys.stdin.read()

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections import Counter
+from contextlib import suppress
 from collections.abc import Callable
 from typing import Literal
 
@@ -144,8 +145,6 @@ def _listen(port: int) -> socket.socket:
 
 
 def _close(end: socket.socket) -> None:
-    try:
+    with suppress(OSError):  # the peer was faster
         end.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # the peer was faster
     end.close()

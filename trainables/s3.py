@@ -73,8 +73,8 @@ def polars_options() -> dict[str, str]:
 
 
 def answered(url: str, work: Callable[[], Answer], patience: Patience = PATIENT) -> Answer:
-    """What `work` asked of the store. Its client repeats a request that was not answered, and not one whose answer ended
-    in the middle: that is done here. Every error becomes an OSError."""
+    """What `work` asked of the store. Its client repeats a request that was not answered, and not one whose answer
+    ended in the middle: that is done here. Every error becomes an OSError."""
     from obstore.exceptions import GenericError
 
     deadline = time.monotonic() + patience[1]
