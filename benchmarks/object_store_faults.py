@@ -23,16 +23,17 @@ seconds here. moto's server is a stand-in that keeps its objects in memory; `--s
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -41,6 +42,7 @@ import yaml
 
 from benchmarks.faults import CLAIM_S, SWEEP, compared
 from benchmarks.object_servers import Server, server
+from orchestrator.cli import main as coherence
 from tests.files import files
 from tests.object_store import new_prefix
 from tests.proxy import Cut, Proxy
@@ -48,6 +50,9 @@ from tests.test_kill import attempts, curves
 from trainables.location import Location, each, locate
 from trainables.records import CURVES, PARTED, STORE_FILE, part_number
 from trainables.remote import RemotePath
+
+PROCESSES = multiprocessing.get_context("forkserver")
+"""Drivers are forked from one process that has torch: on a busy machine its import would take most of their time."""
 
 DRIVERS = ("kill", "preempt", "freeze", "cut")
 NETWORK = ("refuse", "refuse", "lose", "lose", "lose")
@@ -63,53 +68,46 @@ class Campaign:
         self.folder, self.server, self.proxy, self.rng, self.trials = folder, served, proxy, rng, trials
         self.store = locate(new_prefix())
         self.done, self.codes = Counter[str](), Counter[int]()
-        self.drivers: list[subprocess.Popen] = []
+        self.drivers: list[BaseProcess] = []
         stopped = ("silent",) if served.pid is not None else ()
         self.actions = (*DRIVERS, *NETWORK, *stopped, *(("restart",) if served.keeps else ()))
 
-    def start(self, store: str) -> subprocess.Popen:
+    def start(self, store: str) -> BaseProcess:
         """One driver, which reaches the server through the proxy."""
-        code = "import sys; from orchestrator.cli import main; sys.exit(main())"
-        arguments = ["run", "faults.yaml", "--store", store, "--local", "--checkpoint-every", "0.2"]
-        own = {"GRADIENT_COHERENCE_CLAIM_S": str(CLAIM_S), "PYTHONPATH": str(Path.cwd())}
-        with (self.folder / "drivers.log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-c", code, *arguments],
-                cwd=self.folder,
-                env={**os.environ, **self.server.environment, **own, "AWS_ENDPOINT_URL": self.proxy.url},
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-            )
+        driver = PROCESSES.Process(target=drive, args=(self.folder, store, self.proxy.url))
+        driver.start()
+        return driver
 
     def disturb(self) -> None:
         """One action; drivers that are gone begin again."""
         for index, driver in enumerate(self.drivers):
-            if driver.poll() is not None:
-                self.codes[driver.returncode] += 1
+            if driver.exitcode is not None:
+                self.codes[driver.exitcode] += 1
                 self.drivers[index] = self.start(str(self.store))
         time.sleep(self.rng.uniform(1.0, 6.0))
         victim, action = self.rng.choice(self.drivers), self.rng.choice(self.actions)
-        if action in DRIVERS and victim.poll() is not None:
+        if action in DRIVERS and victim.exitcode is not None:
             return
         if getattr(self, action)(victim) is not False:
             self.done[action] += 1
 
-    def kill(self, victim: subprocess.Popen) -> None:
+    def kill(self, victim: BaseProcess) -> None:
         """SIGKILL."""
         victim.kill()
-        victim.wait()
+        victim.join()
 
-    def preempt(self, victim: subprocess.Popen) -> None:
+    def preempt(self, victim: BaseProcess) -> None:
         """SIGTERM."""
         victim.terminate()
-        victim.wait()
+        victim.join()
 
-    def freeze(self, victim: subprocess.Popen) -> None:
+    def freeze(self, victim: BaseProcess) -> None:
         """Make a late writer of it."""
+        assert victim.pid is not None
         with asleep(victim.pid):
             time.sleep(CLAIM_S + self.rng.uniform(1.0, 4.0))
 
-    def cut(self, victim: subprocess.Popen) -> bool:
+    def cut(self, victim: BaseProcess) -> bool:
         """Halve the newest part of the unfinished trial that has come least far: the other may be done by now."""
         del victim
         done = {path.name for path in (self.store / "trials").iterdir()}
@@ -122,27 +120,27 @@ class Campaign:
         content = part.read_bytes()
         return part.write_over(content[: len(content) // 2], tag) is not None
 
-    def silent(self, victim: subprocess.Popen) -> None:
+    def silent(self, victim: BaseProcess) -> None:
         """The server takes requests and does not answer."""
         del victim
         assert self.server.pid is not None
         with asleep(self.server.pid):
             time.sleep(self.rng.uniform(1.0, 8.0))
 
-    def refuse(self, victim: subprocess.Popen) -> None:
+    def refuse(self, victim: BaseProcess) -> None:
         """No connections."""
         del victim
         self.proxy.refuse()
         time.sleep(self.rng.uniform(1.0, 8.0))
         self.proxy.accept()
 
-    def lose(self, victim: subprocess.Popen) -> None:
+    def lose(self, victim: BaseProcess) -> None:
         """Six of the next connections end in the middle."""
         del victim
         for _ in range(6):
             self.proxy.lose(self.rng.choice(CUTS), self.rng.choice(METHODS))
 
-    def restart(self, victim: subprocess.Popen) -> None:
+    def restart(self, victim: BaseProcess) -> None:
         """Kill the server, and start it again."""
         del victim
         self.server.kill()  # type: ignore[attr-defined]
@@ -152,6 +150,21 @@ class Campaign:
     def finished(self) -> bool:
         """Whether every trial is done."""
         return sum(1 for _ in (self.store / "trials").iterdir()) == self.trials
+
+
+def drive(folder: Path, store: str, endpoint: str) -> None:
+    """`coherence run`, in a process that has imported everything already."""
+    os.chdir(folder)
+    os.environ["AWS_ENDPOINT_URL"] = endpoint
+    with Path("drivers.log").open("a") as log, redirect_stdout(log), redirect_stderr(log):
+        sys.argv = ["coherence", "run", "faults.yaml", "--store", store, "--local", "--checkpoint-every", "0.2"]
+        sys.exit(coherence())
+
+
+def ended(driver: BaseProcess) -> int | None:
+    """The exit code of a driver that is waited for."""
+    driver.join()
+    return driver.exitcode
 
 
 @contextmanager
@@ -203,15 +216,14 @@ def _rows(tables: dict[str, dict[str, pa.Table]]) -> Counter[str]:
 def campaign(run: Campaign, faults: int) -> dict[str, object]:
     """Disturb, complete, compare."""
     calm, copy, began = run.folder / "calm", run.folder / "copy", time.monotonic()
-    if run.start("calm").wait() != 0:
+    if ended(run.start("calm")) != 0:
         raise SystemExit("the undisturbed run failed")
     run.drivers = [run.start(str(run.store)), run.start(str(run.store))]
     while run.done.total() < faults and not run.finished():
         run.disturb()
         print(dict(run.done), dict(run.codes), flush=True)
     run.proxy.forget()
-    codes = [driver.wait() for driver in run.drivers]
-    last = run.start(str(run.store)).wait()
+    codes = [*map(ended, run.drivers), ended(run.start(str(run.store)))]
     left = fetched(run.store, copy)
     made = compared(copy, calm)
     return {
@@ -220,7 +232,7 @@ def campaign(run: Campaign, faults: int) -> dict[str, object]:
         "trials": run.trials,
         "attempts": attempts(copy).num_rows,
         "ended_early": {str(code): number for code, number in sorted(run.codes.items())},
-        "codes": [*codes, last],
+        "codes": codes,
         **made,
         **differing_rows(copy, calm),
         "objects_left_over": left,
@@ -238,7 +250,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, server(given.server) as served:
-        os.environ.update(served.environment)
+        os.environ.update(served.environment, GRADIENT_COHERENCE_CLAIM_S=str(CLAIM_S))
+        PROCESSES.set_forkserver_preload(["torch", "orchestrator.run", "orchestrator.local", "trainables.trial"])
         there = urlsplit(served.environment["AWS_ENDPOINT_URL"])
         proxy = Proxy(there.hostname or "", there.port or 80)
         trials = write_sweep(Path(name) / "faults.yaml", given.seeds, given.epochs)

@@ -3,8 +3,8 @@
 import socket
 import threading
 from collections import Counter
-from contextlib import suppress
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal
 
 Cut = Literal["request", "answer", "half-answer"]
