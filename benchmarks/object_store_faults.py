@@ -1,7 +1,7 @@
 """Disturb drivers of one sweep in an object store, and the store's server, at random; compare with a calm run.
 
     python -m benchmarks.object_store_faults [--faults 40] [--seed 1] [--seeds 8] [--epochs 60]
-        [--server moto | radosgw | URL] [--json FILE]
+        [--calm FOLDER] [--server moto | radosgw | URL] [--json FILE]
 
 Two drivers, each a process of its own (`coherence run --local`), work on one sweep in one prefix of an S3 server that
 is a process of its own too. Between them and it lies a proxy that can refuse connections and cut them. A seeded
@@ -43,11 +43,11 @@ import yaml
 from benchmarks.faults import CLAIM_S, SWEEP, compared
 from benchmarks.object_servers import Server, server
 from orchestrator.cli import main as coherence
-from tests.files import files
+from tests.fetch import fetch
 from tests.object_store import new_prefix
 from tests.proxy import Cut, Proxy
 from tests.test_kill import attempts, curves
-from trainables.location import Location, each, locate
+from trainables.location import locate
 from trainables.records import CURVES, PARTED, STORE_FILE, part_number
 from trainables.remote import RemotePath
 
@@ -186,19 +186,6 @@ def write_sweep(file: Path, seeds: int, epochs: int) -> int:
     return seeds * len(content["axes"]["aggregator"])
 
 
-def fetched(store: Location, folder: Path) -> list[str]:
-    """Copy a store into a folder; the names of what no finished sweep has."""
-    names = files(store)
-
-    def fetch(name: str) -> None:
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((store / name).read_bytes())
-
-    list(each(fetch, names, store))
-    return [name for name in names if name.split("/")[0] not in KEPT or ".tmp" in name]
-
-
 def differing_rows(store: Path, calm: Path) -> dict[str, int]:
     """Rows of the calm run that are missing, and rows that it does not have or has once less."""
     found, expected = (_rows(curves(each)) for each in (store, calm))
@@ -213,10 +200,10 @@ def _rows(tables: dict[str, dict[str, pa.Table]]) -> Counter[str]:
     return Counter(f"{name} {row}" for name, trials in tables.items() for t in trials.values() for row in t.to_pylist())
 
 
-def campaign(run: Campaign, faults: int) -> dict[str, object]:
+def campaign(run: Campaign, faults: int, calm: Path) -> dict[str, object]:
     """Disturb, complete, compare."""
-    calm, copy, began = run.folder / "calm", run.folder / "copy", time.monotonic()
-    if ended(run.start("calm")) != 0:
+    copy, began = run.folder / "copy", time.monotonic()
+    if ended(run.start(str(calm.absolute()))) != 0:
         raise SystemExit("the undisturbed run failed")
     run.drivers = [run.start(str(run.store)), run.start(str(run.store))]
     while run.done.total() < faults and not run.finished():
@@ -224,7 +211,7 @@ def campaign(run: Campaign, faults: int) -> dict[str, object]:
         print(dict(run.done), dict(run.codes), flush=True)
     run.proxy.forget()
     codes = [*map(ended, run.drivers), ended(run.start(str(run.store)))]
-    left = fetched(run.store, copy)
+    left = [name for name in fetch(run.store, copy) if name.split("/")[0] not in KEPT or ".tmp" in name]
     made = compared(copy, calm)
     return {
         **{action: run.done[action] for action in sorted(set(run.actions))},
@@ -246,6 +233,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=8, help="of the sweep: three trials each")
     parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--calm", type=Path, help="folder of the undisturbed run, which is completed if need be")
     parser.add_argument("--server", default="moto")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -257,7 +245,11 @@ def main() -> None:
         trials = write_sweep(Path(name) / "faults.yaml", given.seeds, given.epochs)
         run = Campaign(Path(name), served, proxy, random.Random(given.seed), trials)
         try:
-            result = {"server": given.server, "seed": given.seed, **campaign(run, given.faults)}
+            result = {
+                "server": given.server,
+                "seed": given.seed,
+                **campaign(run, given.faults, given.calm or run.folder / "calm"),
+            }
         finally:
             for driver in run.drivers:
                 driver.kill()

@@ -16,12 +16,13 @@ READ = 2**16
 class Proxy:
     """Hands bytes on between `url` and a port of loopback, as long as it is let.
 
-    lose: cuts that wait for their requests, by (cut, method).
+    lost: connections cut, by how. requests: how many came, by method.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self.upstream = (host, port)
         self.lost = Counter[Cut]()
+        self.requests = Counter[str]()
         self._waiting = Counter[tuple[Cut, str]]()
         self._open = set[socket.socket]()
         self._lock = threading.Lock()
@@ -121,6 +122,7 @@ class _Connection:
             first, _, rest = data.partition(b" ")
             if first.isalpha() and first.isupper() and rest.startswith(b"/"):
                 self._method = first.decode()
+                self._proxy.requests[self._method] += 1
                 if self._proxy.take_cut(self._method, ("request",)):
                     self._server.sendall(data[: len(data) // 2])
                     return

@@ -37,6 +37,11 @@ _MORE = {"aws_session_token": "session_token", "region": "region", "endpoint_url
 CUT_SHORT = "request or response body error"
 """What obstore says of a connection that ended in the middle of an answer."""
 
+METADATA = "/latest/api/token"
+"""Where a cloud tells a machine its role's keys; asked last, and of no use anywhere else."""
+
+NO_KEYS = "no credentials: neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, nor ~/.aws/credentials, nor a role"
+
 Answer = TypeVar("Answer")
 
 
@@ -104,6 +109,8 @@ def _as_os_errors(url: str) -> Iterator[None]:
     except exceptions.BaseError as error:
         if "NoSuchBucket" in str(error):
             raise FileNotFoundError(errno.ENOENT, "no such bucket", url) from error
+        if METADATA in str(error):
+            raise PermissionError(errno.EACCES, NO_KEYS, url) from error
         raise OSError(errno.EIO, f"the object store failed: {_cause(error)}", url) from error
 
 
