@@ -127,7 +127,7 @@ def _attempt(
         if result.outcome == "interrupted" and deadline.passed:
             raise OutOfTimeError(f"more than the {deadline.seconds:g} s of --timeout, at step {result.end_step}")
         if result.outcome != "interrupted":
-            settle(store, identity, sink.written)
+            settle(store, identity, sink.written, claim.check)
     except Exception as error:  # the one boundary: a failing trial is a result and never stops a sweep
         if isinstance(error, SupersededError) or not claim.is_newest():
             if is_open(store, identity, claim.generation):
@@ -141,7 +141,7 @@ def _attempt(
     if result.outcome != "interrupted":
         final = trial_row(spec, identity, result, options.provenance)
         try:
-            write_part(store.trial_file(identity), "trials", [final], tag=str(claim.generation), fence=claim.check)
+            _finish(store, identity, final, claim)
         except SupersededError:
             return "held"
         store.clear_checkpoints([identity])
@@ -177,7 +177,7 @@ def _places(store: Store, identity: str, claim: Claim) -> "tuple[ParquetSink, Ch
     from trainables.sink import ParquetSink
 
     claim.check()
-    written = go_back(store, identity, CheckpointFolder(store.checkpoints(identity)))
+    written = go_back(store, identity, CheckpointFolder(store.checkpoints(identity)), claim.check)
     sink = ParquetSink(store.root, identity, claim.generation, claim.check, written)
     return sink, CheckpointFolder(store.checkpoints(identity), sink.written, claim.check, str(claim.generation))
 
@@ -208,6 +208,13 @@ def _train(
 
 def _record(store: Store, row: dict[str, Any]) -> None:
     write_part(store.attempt_file(row["trial_id"], row["attempt"]), "attempts", [row], tag=str(row["attempt"]))
+
+
+def _finish(store: Store, identity: str, final: dict[str, Any], claim: Claim) -> None:
+    """Write the `trials` row. The file names its attempt: two attempts' rows may be equal, and a late writer, who takes
+    away again what he wrote, must know his own."""
+    number = str(claim.generation)
+    write_part(store.trial_file(identity), "trials", [final], {"attempt": number}, tag=number, fence=claim.check)
 
 
 def _ended(result: TrialResult) -> dict[str, Any]:

@@ -119,14 +119,17 @@ class Claim:
             return  # a newer generation is there, or another process has removed it
 
     def _renew(self) -> None:
-        while not self._closed.wait(RENEW_S):
-            self._owner = replace(self._owner, expires=time.time() + EXPIRES_S)
+        pause = RENEW_S
+        while not self._closed.wait(pause):
+            began = time.time()
+            self._owner = replace(self._owner, expires=began + EXPIRES_S)
             try:
                 overwrite(self._path, _content(self._owner))
             except FileNotFoundError:
                 return  # somebody else finished the trial: the fence will say so
             except OSError as error:
                 _log.warning("the claim on trial %s could not be renewed: %s", self._identity, reason(error))
+            pause = max(0.0, RENEW_S - (time.time() - began))  # what took long is about to expire
 
 
 @contextmanager

@@ -30,6 +30,11 @@ SKEW_S = 10.0
 FOLDER = "preflight-"
 """The folder of notes in the store begins so; it is gone when the sweep begins."""
 
+REMEDY = "Give a --store on storage that every node sees under the same path, mounted for writing."
+REMOTE_REMEDY = (
+    "Give every node the endpoint and keys of the object store (AWS_* or ~/.aws) before Ray is started on it."
+)
+
 FREE_BYTES = 2**30
 """Free space below which no sweep begins; what the sweep needs `coherence plan` says."""
 
@@ -154,7 +159,7 @@ def _other_versions(report: NodeReport, here: dict[str, str]) -> str | None:
 
 
 def _store_fault(report: NodeReport, store: str) -> str | None:
-    remedy = "Give a --store on storage that every node sees under the same path, mounted for writing."
+    remedy = REMOTE_REMEDY if "://" in store else REMEDY
     if report.look.unwritable:
         return f"cannot write to the store {store}: {report.look.unwritable}. {remedy}"
     if report.note_read != report.node:

@@ -15,6 +15,7 @@ from orchestrator.store import Store
 from trainables.location import Location
 from trainables.records import PARTED, part_number
 from trainables.sink import Written
+from trainables.storage import Fence, remove
 
 if TYPE_CHECKING:
     from trainables.checkpoint import CheckpointFolder
@@ -27,8 +28,9 @@ class OverwrittenError(OSError):
         super().__init__(errno.EIO, text)
 
 
-def go_back(store: Store, identity: str, checkpoints: "CheckpointFolder") -> Written:
-    """Drop checkpoints that cannot be gone on from, and parts beyond the newest other one; the parts that stay."""
+def go_back(store: Store, identity: str, checkpoints: "CheckpointFolder", fence: Fence | None = None) -> Written:
+    """Drop checkpoints that cannot be gone on from, and parts beyond the newest other one; the parts that stay. fence:
+    asked before each part is deleted."""
     kept: Written = {}
     while (k := checkpoints.newest()) is not None:
         parts = checkpoints.parts(k)
@@ -39,18 +41,18 @@ def go_back(store: Store, identity: str, checkpoints: "CheckpointFolder") -> Wri
             kept = parts
             break
         checkpoints.drop(k)
-    store.delete_parts_beyond(identity, k)
+    store.delete_parts_beyond(identity, k, fence)
     return kept
 
 
-def settle(store: Store, identity: str, written: Written) -> None:
-    """Before a trial is called done: its parts are those that were written, and there are no others."""
+def settle(store: Store, identity: str, written: Written, fence: Fence | None = None) -> None:
+    """Before a trial is done: its parts are those that were written, and there are no others. fence: as there."""
     if (wrong := wrong_part(store, identity, written)) is not None:
         raise OverwrittenError(f"{wrong} of trial {identity} is not what was written; the trial goes back")
     for table in PARTED:
         for path in store.parts(table, identity):
             if f"{table}/{path.name}" not in written:
-                path.unlink(missing_ok=True)
+                remove(path, fence)
 
 
 def wrong_part(store: Store, identity: str, written: Written) -> str | None:

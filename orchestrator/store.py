@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+from orchestrator.conditions import require_conditions
 from orchestrator.errors import UserError, reason
 from trainables.location import Location, LocationError, locate, remove_tree
 from trainables.records import PARTED, READABLE_VERSIONS, SCHEMA_VERSION, STORE_FILE, part_number, part_path
 from trainables.remote import RemotePath
-from trainables.storage import publish, sync_folder
+from trainables.storage import Fence, publish, remove, sync_folder
 
 FORMAT = "gradient-coherence"
 COMPACTED = "compacted"
@@ -50,12 +51,13 @@ class Store:
         numbers = [part_number(path) for path in self.parts("attempts", trial_id)]
         return max(numbers, default=-1) + 1
 
-    def delete_parts_beyond(self, trial_id: str, last: int | None) -> None:
-        """Delete a trial's curve parts after part `last` (all, if None) and what killed writers left behind."""
+    def delete_parts_beyond(self, trial_id: str, last: int | None, fence: Fence | None = None) -> None:
+        """Delete a trial's curve parts after part `last` (all, if None) and what killed writers left behind; fence: as
+        in `storage.remove`."""
         for table in PARTED:
             for path in (self.root / table / trial_id).glob("part-*"):
                 if last is None or not _PART.fullmatch(path.name) or part_number(path) > last:
-                    path.unlink(missing_ok=True)  # a late writer may be taking it away as well
+                    remove(path, fence)  # a late writer may be taking it away as well
 
     def forget(self, trial_id: str) -> None:
         """Undo a finished trial, so that it runs again from the beginning; the rows of its attempts stay.
@@ -113,16 +115,23 @@ def create_store(place: str | Location) -> Store:
     path = store.root
     try:
         path.mkdir(parents=True, exist_ok=True)
+        _require_writable(path)
         known = json.loads((path / STORE_FILE).read_text(encoding="utf-8")) if store.exists else {"format": FORMAT}
         if known.get("schema_version") != SCHEMA_VERSION:
             text = json.dumps({**known, "schema_version": SCHEMA_VERSION}) + "\n"
             publish(path / STORE_FILE, lambda file: file.write(text.encode()), tag=str(os.getpid()))
-        probe = path / "_writable.tmp"
-        probe.touch()
-        probe.unlink(missing_ok=True)  # another driver may be looking as well
     except OSError as error:
         raise UserError(f"store {path} cannot be written: {reason(error)}; choose another --store.") from error
     return Store(path)
+
+
+def _require_writable(path: Location) -> None:
+    if isinstance(path, RemotePath):
+        require_conditions(path)
+        return
+    probe = path / "_writable.tmp"
+    probe.touch()
+    probe.unlink(missing_ok=True)  # another driver may be looking as well
 
 
 def located(place: str | Location) -> Location:

@@ -15,7 +15,7 @@ from functools import total_ordering
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Literal, cast
 
-from trainables.s3 import IMPATIENT, PATIENT, Patience, as_os_errors, client
+from trainables.s3 import IMPATIENT, PATIENT, Patience, answered, client
 
 SCHEME = "s3://"
 READ_AHEAD = 2**18
@@ -116,17 +116,17 @@ class RemotePath:
     def _is_folder(self, patience: Patience) -> bool:
         import obstore
 
-        with as_os_errors(str(self)):
-            for chunk in obstore.list(client(self.bucket, patience), prefix=self._prefix(), chunk_size=1):
-                return bool(chunk)
-        return False
+        def work() -> bool:
+            chunks = obstore.list(client(self.bucket, patience), prefix=self._prefix(), chunk_size=1)
+            return any(len(chunk) > 0 for chunk in chunks)
+
+        return answered(str(self), work, patience)
 
     def iterdir(self) -> Iterator["RemotePath"]:
         """What lies in a folder, in no order; nothing where there is none."""
         import obstore
 
-        with as_os_errors(str(self)):
-            found = obstore.list_with_delimiter(client(self.bucket), prefix=self._prefix())
+        found = answered(str(self), lambda: obstore.list_with_delimiter(client(self.bucket), prefix=self._prefix()))
         for path in found["common_prefixes"]:
             yield RemotePath(self.bucket, PurePosixPath(path), "folder")
         for each in found["objects"]:
@@ -167,15 +167,15 @@ class RemotePath:
         """The whole object."""
         import obstore
 
-        with as_os_errors(str(self)):
-            return bytes(obstore.get(client(self.bucket), self._path()).bytes())
+        return answered(str(self), lambda: bytes(obstore.get(client(self.bucket), self._path()).bytes()))
 
     def read_range(self, start: int, end: int) -> bytes:
         """Bytes from `start` up to `end`."""
         import obstore
 
-        with as_os_errors(str(self)):
-            return bytes(obstore.get_range(client(self.bucket), self._path(), start=start, end=end))
+        return answered(
+            str(self), lambda: bytes(obstore.get_range(client(self.bucket), self._path(), start=start, end=end))
+        )
 
     def read_text(self, encoding: str = "utf-8") -> str:
         """The whole object as text."""
@@ -194,8 +194,20 @@ class RemotePath:
         return self._put(content, "create")
 
     def write_over(self, content: bytes, tag: str) -> str | None:
-        """Put an object in the place of the one with this entity tag (`If-Match`); None where that has gone."""
-        return self._put(content, {"e_tag": tag})
+        """Put an object in the place of the one with this entity tag (`If-Match`); its own, or None where that one has
+        gone. Also its own where this very content is there: the client repeats a put whose answer was lost."""
+        done = self._put(content, {"e_tag": tag})
+        if done is None and self.tag() == tag:  # Ceph's gateway compares with a tag that is not quoted
+            done = self._put(content, {"e_tag": tag.strip('"')})
+        return done if done is not None else self.tag_of(content)
+
+    def tag_of(self, content: bytes) -> str | None:
+        """The entity tag if the object is this content; None otherwise."""
+        tag = self.tag()
+        try:
+            return tag if tag is not None and self.read_bytes() == content else None
+        except FileNotFoundError:
+            return None
 
     def touch(self) -> None:
         """Put an empty object."""
@@ -209,19 +221,19 @@ class RemotePath:
     def unlink(self, missing_ok: bool = False) -> None:
         """Delete an object. Object stores do not say whether there was one."""
         del missing_ok
-        import obstore
+        self._unlink(PATIENT)
 
-        with as_os_errors(str(self)):
-            obstore.delete(client(self.bucket), self._path())
+    def unlink_soon(self) -> None:
+        """The same, or an OSError within seconds; what was not answered in time may still be carried out."""
+        self._unlink(IMPATIENT)
 
     def unlink_tree(self) -> None:
         """Delete everything below."""
         import obstore
 
         paths = [one["path"] for one in self._below()]
-        with as_os_errors(str(self)):
-            if paths:
-                obstore.delete(client(self.bucket), paths)
+        if paths:
+            answered(str(self), lambda: obstore.delete(client(self.bucket), paths))
 
     def mkdir(self, parents: bool = False, exist_ok: bool = False) -> None:
         """Nothing: folders come with what lies in them."""
@@ -229,6 +241,11 @@ class RemotePath:
 
     def rmdir(self) -> None:
         """Nothing: folders go with what lies in them."""
+
+    def _unlink(self, patience: Patience) -> None:
+        import obstore
+
+        answered(str(self), lambda: obstore.delete(client(self.bucket, patience), self._path()), patience)
 
     def _path(self) -> str:
         return str(self.key)
@@ -240,29 +257,31 @@ class RemotePath:
         import obstore
 
         try:
-            with as_os_errors(str(self)):
-                return obstore.head(client(self.bucket), self._path())
+            return answered(str(self), lambda: obstore.head(client(self.bucket), self._path()))
         except FileNotFoundError:
             return None
 
     def _below(self) -> list[Any]:
         import obstore
 
-        with as_os_errors(str(self)):
-            found = obstore.list(client(self.bucket), prefix=self._prefix())
-            return [one for chunk in found for one in chunk]
+        def work() -> list[Any]:
+            return [one for chunk in obstore.list(client(self.bucket), prefix=self._prefix()) for one in chunk]
+
+        return answered(str(self), work)
 
     def _put(self, content: bytes, mode: Any) -> str | None:
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-        with as_os_errors(str(self)):
+        def work() -> str | None:
             try:
                 # Never in several parts: conditions hold for a put of one piece only.
                 put = obstore.put(client(self.bucket), self._path(), content, mode=mode, use_multipart=False)
             except (AlreadyExistsError, PreconditionError):
                 return None
             return put["e_tag"] or ""
+
+        return answered(str(self), work)
 
 
 class _Ranges(io.RawIOBase):

@@ -9,30 +9,40 @@ shared files. Nothing of this is ever written anywhere.
 import configparser
 import errno
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
 Patience = tuple[int, float]
-"""(retries, seconds that all of them may take)."""
+"""(retries, seconds that all of them may take). One request may take as many seconds."""
 
 PATIENT: Patience = (20, 120.0)
-"""What a running trial allows a store that does not answer; then its attempt ends as one of class infrastructure."""
+"""What a running trial allows a store that does not answer, and a checkpoint of some hundred MB at a few MB/s; then its
+attempt ends as one of class infrastructure."""
 
 IMPATIENT: Patience = (2, 10.0)
-"""For the first look at a store, which may be a slip of the pen."""
-
-REQUEST_S = 120
-"""Seconds that one request may take: a checkpoint of some hundred MB at a few MB/s."""
+"""For the first look at a store, which may be a slip of the pen, and for what must not happen late."""
 
 _KEYS = {"aws_access_key_id": "access_key_id", "aws_secret_access_key": "secret_access_key"}
 _MORE = {"aws_session_token": "session_token", "region": "region", "endpoint_url": "endpoint"}
+
+
+CUT_SHORT = "request or response body error"
+"""What obstore says of a connection that ended in the middle of an answer."""
+
+METADATA = "/latest/api/token"
+"""Where a cloud tells a machine its role's keys; asked last, and of no use anywhere else."""
+
+NO_KEYS = "no credentials: neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, nor ~/.aws/credentials, nor a role"
+
+Answer = TypeVar("Answer")
 
 
 def client(bucket: str, patience: Patience = PATIENT) -> "S3Store":
@@ -67,8 +77,23 @@ def polars_options() -> dict[str, str]:
     return options
 
 
+def answered(url: str, work: Callable[[], Answer], patience: Patience = PATIENT) -> Answer:
+    """What `work` asked of the store. Its client repeats a request that was not answered, and not one whose answer
+    ended in the middle: that is done here. Every error becomes an OSError."""
+    from obstore.exceptions import GenericError
+
+    deadline = time.monotonic() + patience[1]
+    with _as_os_errors(url):
+        while True:
+            try:
+                return work()
+            except GenericError as error:
+                if CUT_SHORT not in str(error) or time.monotonic() > deadline:
+                    raise
+
+
 @contextmanager
-def as_os_errors(url: str) -> Iterator[None]:
+def _as_os_errors(url: str) -> Iterator[None]:
     """Errors of the store become those of a file system, which are sorted into classes elsewhere."""
     from obstore import exceptions
 
@@ -84,6 +109,8 @@ def as_os_errors(url: str) -> Iterator[None]:
     except exceptions.BaseError as error:
         if "NoSuchBucket" in str(error):
             raise FileNotFoundError(errno.ENOENT, "no such bucket", url) from error
+        if METADATA in str(error):
+            raise PermissionError(errno.EACCES, NO_KEYS, url) from error
         raise OSError(errno.EIO, f"the object store failed: {_cause(error)}", url) from error
 
 
@@ -108,7 +135,7 @@ def _client(bucket: str, settings: tuple[tuple[str, str], ...], patience: Patien
         config=options,
         client_options={
             "allow_http": options.get("endpoint", "").startswith("http://"),
-            "timeout": timedelta(seconds=REQUEST_S),
+            "timeout": timedelta(seconds=seconds),
         },
         retry_config={"max_retries": retries, "retry_timeout": timedelta(seconds=seconds), "backoff": waits},
     )

@@ -3,14 +3,17 @@
 On a file system by a temporary name and a rename; on an object store by one put, conditional where it has to be.
 """
 
+import errno
 import io
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from trainables.location import Location
 from trainables.remote import RemotePath
+from trainables.s3 import PATIENT
 
 Fence = Callable[[], None]
 """Raises SupersededError once somebody else owns what this process is about to write."""
@@ -56,7 +59,7 @@ def create_exclusively(path: Location, content: bytes, *, durable: bool = False)
     """Make a file that did not exist, whole; False where there is one. Of several that try, one succeeds, provided that
     their contents differ. durable: it is on the disk when this returns."""
     if isinstance(path, RemotePath):
-        return path.write_new(content) is not None or _is_ours(path, content)
+        return path.write_new(content) is not None or path.tag_of(content) is not None
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}-{os.urandom(4).hex()}")
     try:
@@ -85,6 +88,29 @@ def overwrite(path: Location, content: bytes) -> None:
         return
     with path.open("r+b") as file:
         file.write(content)
+
+
+def remove(path: Location, fence: Fence | None = None) -> None:
+    """Delete a file, if there is one, as its owner; raises SupersededError for anybody else.
+
+    A request to an object store is repeated while the store does not answer, and must not be carried out when another
+    owns the trial meanwhile: each try is short, and comes after the fence was asked anew.
+    """
+    if fence is None or isinstance(path, Path):
+        if fence is not None:
+            fence()
+        path.unlink(missing_ok=True)
+        return
+    deadline = time.monotonic() + PATIENT[1]
+    while True:
+        fence()
+        try:
+            path.unlink_soon()
+        except OSError as error:
+            if error.errno != errno.EIO or time.monotonic() > deadline:
+                raise
+        else:
+            return
 
 
 def sync_folder(folder: Location) -> None:
@@ -124,20 +150,14 @@ def _inode(path: Path) -> int | None:
 def _put_fenced(path: RemotePath, content: bytes, fence: Fence) -> None:
     fence()
     ours = path.write_new(content)
-    if ours is None:
+    while ours is None:  # by somebody who lost the right, or by ourselves with an answer that was lost
+        theirs = path.tag()
         fence()
-        ours = path.write_bytes(content)
+        # Over what was there before the fence was asked: a put that arrives late replaces nothing of a newer owner.
+        ours = path.write_new(content) if theirs is None else path.write_over(content, theirs)
     try:
         fence()
     except SupersededError:
         if path.tag() == ours:
             path.unlink()
         raise
-
-
-def _is_ours(path: RemotePath, content: bytes) -> bool:
-    """A put whose answer was lost is repeated by the client, and then finds what the first one made."""
-    try:
-        return path.read_bytes() == content
-    except FileNotFoundError:
-        return False

@@ -45,6 +45,12 @@ def test_it_refuses_and_names_the_node(report, said):
         check(GOOD, report)
 
 
+def test_a_node_without_keys_to_an_object_store():
+    report = seen(unwritable="no credentials", free_bytes=None)
+    with pytest.raises(ClusterError, match=r"s3://b/x: no credentials. Give every node the endpoint and keys"):
+        judge([report], SEEN, VERSIONS, "s3://b/x")
+
+
 @pytest.mark.parametrize(
     "report",
     [GOOD, seen(clock=1000.0 - SKEW_S), seen(clock=1001.0 + SKEW_S), seen(free_bytes=None), seen(sources=SEEN)],

@@ -281,6 +281,19 @@ def test_a_missing_bucket_and_a_silent_server_are_os_errors(
         RemotePath("bucket").reach()
 
 
+def test_a_machine_without_keys_is_told_so(
+    s3_prefix: Location, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last place that is asked for keys is an address that answers in a cloud only."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
+    assert isinstance(s3_prefix, RemotePath)
+    with pytest.raises(OSError, match="no credentials"):
+        s3_prefix.reach()
+
+
 def test_where_keys_and_endpoints_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("AWS_"):
