@@ -55,7 +55,7 @@ PROCESSES = multiprocessing.get_context("forkserver")
 """Drivers are forked from one process that has torch: on a busy machine its import would take most of their time."""
 
 DRIVERS = ("kill", "preempt", "freeze", "cut")
-NETWORK = ("refuse", "refuse", "lose", "lose", "lose")
+NETWORK = ("refuse", "lose")
 CUTS: tuple[Cut, ...] = ("request", "answer", "half-answer")
 METHODS = ("PUT", "PUT", "PUT", "GET", "HEAD", "POST")  # deletes are posted
 KEPT = {STORE_FILE, "trials", "attempts", "sweeps", *PARTED}

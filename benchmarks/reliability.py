@@ -2,6 +2,8 @@
 
 python -m benchmarks.faults --json benchmarks/results/faults.json
 python -m benchmarks.cluster_faults --json benchmarks/results/cluster_faults.json
+python -m benchmarks.object_store_faults --json benchmarks/results/object_store_faults.json
+python -m benchmarks.object_store_faults --server radosgw --json benchmarks/results/object_store_faults_radosgw.json
 python -m benchmarks.reliability
 """
 
@@ -12,13 +14,20 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 ROOT = Path(__file__).parents[1]
-CAMPAIGNS = ("faults", "cluster_faults")
+CAMPAIGNS = ("faults", "cluster_faults", "object_store_faults", "object_store_faults_radosgw")
 NAMES = {
     "equal": "equal (table, trial) pairs",
     "pairs": "(table, trial) pairs",
     "steps": "steps of the finished trials",
     "steps_made": "steps made, in attempts whose end is known",
     "codes": "exit codes of the drivers, the last of which completes the sweep",
+    "ended_early": "drivers that ended before the last fault and were started again, by exit code",
+    "lost_request": "connections cut in the middle of a request",
+    "lost_answer": "connections cut before an answer",
+    "lost_half_answer": "connections cut in the middle of an answer",
+    "rows_lost": "rows lost",
+    "rows_doubled": "rows doubled or changed",
+    "objects_left_over": "claims, checkpoints and temporary objects left over",
     "claims_and_checkpoints_left": "claims and checkpoints left over",
 }
 
@@ -50,7 +59,11 @@ def _result(name: str) -> dict[str, Any] | None:
 
 
 def _text(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, dict):
+        value = [f"{number} with {name}" for name, number in value.items()]
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)
 
 
 if __name__ == "__main__":
