@@ -5,9 +5,11 @@
 The hosts are network namespaces (`tests/cluster`): a head and two workers of one CPU. Needs root and iproute2. A
 seeded schedule kills trial processes, raylets, whole hosts, the driver and the head, sends SIGTERM to trial processes,
 and cuts a host off the network until Ray has given it up, while the store stays in its reach: its trial goes on as a
-late writer until it is plugged in again. What was killed is started again. A claim lasts six seconds here, and Ray
-gives a silent node up after about six.
-Prints what was done, the attempts, and how many (table, trial) pairs equal the undisturbed ones bit for bit.
+late writer until it is plugged in again. The store's disk is filled, and made read-only, for some seconds, on which the
+driver gives up. What has ended is started again. A claim lasts six seconds here, and Ray gives a silent node up after
+about six. Every kind of action comes up once in 13; where `--actions` are more than the sweep lasts, fewer are done.
+Prints what was done, the attempts, how many (table, trial) pairs equal the undisturbed ones bit for bit, and what
+`coherence fsck` finds in the end.
 """
 
 import argparse
@@ -22,7 +24,11 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.disk import Disk, in_own_mounts
 from benchmarks.faults import SWEEP, SWEEP_TRIALS, compared
+from benchmarks.schedule import Schedule
+from orchestrator.fsck import fsck
+from orchestrator.store import open_store
 from tests.cluster.host import SHARED, Host
 from tests.cluster.hosts import Hosts, missing
 from tests.cluster.ray_hosts import SURROUNDINGS, coherence, give_token, start_head, start_worker
@@ -48,15 +54,21 @@ ACTIONS = (
     "partition",
     "driver",
     "head",
+    "full",
+    "read-only",
 )
 CUT_S = 20.0
+STORE_MIB = 1536
+"""More than the free space that preflight asks for."""
 
 
 class Cluster:
     """Three hosts, Ray on them, and a driver on the head."""
 
-    def __init__(self, hosts: Hosts, rng: random.Random) -> None:
-        self.hosts, self.rng, self.done = hosts, rng, Counter[str]()
+    def __init__(self, hosts: Hosts, rng: random.Random, disk: Disk) -> None:
+        self.hosts, self.rng, self.disk = hosts, rng, disk
+        self.done, self.codes = Counter[str](), Counter[str]()
+        self.schedule = Schedule(ACTIONS, rng)
         self.driver: subprocess.Popen | None = None
 
     def start(self) -> None:
@@ -82,9 +94,12 @@ class Cluster:
         """One action; a driver that has ended begins again."""
         time.sleep(self.rng.uniform(4.0, 12.0))
         if self.driver is not None and self.driver.poll() is not None:
+            self.codes[str(self.driver.returncode)] += 1
             self.drive()
-        action, index = self.rng.choice(ACTIONS), self.rng.choice((1, 2))
-        if self._actions()[action](index) is not False:
+        action, index = self.schedule.draw(), self.rng.choice((1, 2))
+        if self._actions()[action](index) is False:
+            self.schedule.put_back(action)
+        else:
             self.done[action] += 1
 
     def worker(self, index: int) -> bool:
@@ -133,9 +148,19 @@ class Cluster:
         self.hosts.boot(0)
         self.start()
 
+    def full(self, index: int) -> None:
+        """Leave no room in the store for a while."""
+        del index
+        self.disk.full(self.rng.uniform(2.0, 10.0))
+
+    def read_only(self, index: int) -> None:
+        """Refuse every write to the store for a while."""
+        del index
+        self.disk.read_only(self.rng.uniform(2.0, 10.0))
+
     def _actions(self) -> dict[str, Callable[[int], bool | None]]:
-        own = {name: getattr(self, name) for name in set(ACTIONS) - {"driver"}}
-        return {**own, "driver": self.kill_driver}
+        named = {"driver": self.kill_driver, "read-only": self.read_only}
+        return {**{name: getattr(self, name) for name in set(ACTIONS) - set(named)}, **named}
 
     def _signal(self, host: Host, number: signal.Signals) -> bool:
         trials = [pid for pid, line in host.processes().items() if line.startswith("ray::ResourceTrainable")]
@@ -150,16 +175,20 @@ class Cluster:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--actions", type=int, default=20)
+    parser.add_argument("--actions", type=int, default=26)
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     if why := missing():
         raise SystemExit(why)
-    with tempfile.TemporaryDirectory() as name, Hosts(3, Path(name), {**SURROUNDINGS, **QUICK}) as hosts:
-        (hosts.shared / "faults.yaml").write_text(SWEEP)
-        hosts[1].run(*coherence("run", SHARED / "faults.yaml", "--store", SHARED / "calm", "--local"), timeout=1200)
-        result = campaign(Cluster(hosts, random.Random(given.seed)), given.actions)
+    in_own_mounts("benchmarks.cluster_faults")
+    with tempfile.TemporaryDirectory() as name:
+        disk = Disk(Path(name) / "shared", STORE_MIB)
+        with Hosts(3, Path(name), {**SURROUNDINGS, **QUICK}) as hosts:
+            (hosts.shared / "faults.yaml").write_text(SWEEP)
+            hosts[1].run(*coherence("run", SHARED / "faults.yaml", "--store", SHARED / "calm", "--local"), timeout=1200)
+            result = campaign(Cluster(hosts, random.Random(given.seed), disk), given.actions)
+        disk.remove()
     print(json.dumps(result))
     if given.json:
         given.json.parent.mkdir(exist_ok=True)
@@ -185,8 +214,10 @@ def campaign(cluster: Cluster, actions: int) -> dict[str, object]:
         "trials": SWEEP_TRIALS,
         "done": len(list(store.glob("trials/*/part-0.parquet"))),
         "attempts": attempts(store).num_rows,
+        "ended": dict(sorted(cluster.codes.items())),
         "codes": codes,
         **compared(store, cluster.hosts.shared / "calm"),
+        "fsck": dict(sorted(Counter(finding.kind for finding in fsck(open_store(store))).items())),
         "minutes": round((time.monotonic() - began) / 60, 1),
     }
 

@@ -5,8 +5,11 @@
 Two drivers, each a process of its own (`coherence run --local`), work on one sweep in one store. A seeded schedule
 kills (SIGKILL), preempts (SIGTERM) or freezes one of them: a frozen one (SIGSTOP) sleeps until its claim has expired
 and another has taken its trial over, then wakes up as a late writer. Between them, parts of unfinished trials are cut
-short. What was killed is started again. A claim lasts three seconds here, so that waking up late does not take minutes.
-Prints what was done, the steps repeated, and how many (table, trial) pairs equal the undisturbed ones bit for bit.
+short; and where root can mount a file system for the store, its disk is filled, and made read-only, for some seconds,
+on which both drivers give up. What has ended is started again. A claim lasts three seconds here, so that waking up late
+does not take minutes.
+Prints what was done, the steps repeated, how many (table, trial) pairs equal the undisturbed ones bit for bit, and what
+`coherence fsck` finds in the end.
 """
 
 import argparse
@@ -24,6 +27,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from benchmarks.disk import Disk, in_own_mounts, may_mount
+from benchmarks.schedule import Schedule
+from orchestrator.fsck import fsck
+from orchestrator.store import open_store
 from tests.test_kill import attempts, curves
 from trainables.records import CURVES, part_number
 
@@ -45,16 +52,21 @@ measure:
 """
 SWEEP_TRIALS = 24
 CLAIM_S = 3.0
-ACTIONS = ("kill", "kill", "preempt", "freeze", "cut")
+ACTIONS = ("kill", "kill", "preempt", "freeze", "freeze", "cut", "cut")
+DISK_ACTIONS = ("full", "read-only")
+STORE_MIB = 256
 
 
 @dataclass
 class Campaign:
-    """Two drivers and what was done to them."""
+    """Two drivers and what was done to them. disk: of the store, where it can be tampered with."""
 
     folder: Path
     rng: random.Random
+    disk: Disk | None
+    schedule: Schedule
     done: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
     drivers: list[subprocess.Popen] = field(default_factory=list)
 
     @property
@@ -76,15 +88,18 @@ class Campaign:
         )
 
     def disturb(self) -> None:
-        """One action on one driver; those that are gone begin again."""
-        self.drivers = [driver if driver.poll() is None else self.start() for driver in self.drivers]
+        """One action; drivers that are gone begin again."""
+        self.drivers = [driver if driver.poll() is None else self._again(driver) for driver in self.drivers]
         time.sleep(self.rng.uniform(1.0, 6.0))
-        victim, action = self.rng.choice(self.drivers), self.rng.choice(ACTIONS)
-        if victim.poll() is not None:
-            return
-        if action == "cut" and not self._cut():
+        victim, action = self.rng.choice(self.drivers), self.schedule.draw()
+        if victim.poll() is not None or (action == "cut" and not self._cut()):
+            self.schedule.put_back(action)
             return
         self.done[action] += 1
+        if action in DISK_ACTIONS:
+            assert self.disk is not None
+            tamper = self.disk.full if action == "full" else self.disk.read_only
+            tamper(self.rng.uniform(2.0, 8.0))
         if action == "kill":
             victim.kill()
             victim.wait()
@@ -95,6 +110,10 @@ class Campaign:
             victim.send_signal(signal.SIGSTOP)
             time.sleep(CLAIM_S + self.rng.uniform(1.0, 4.0))
             victim.send_signal(signal.SIGCONT)
+
+    def _again(self, driver: subprocess.Popen) -> subprocess.Popen:
+        self.codes[str(driver.wait())] += 1
+        return self.start()
 
     def _cut(self) -> bool:
         """Cut the newest part of an unfinished trial short."""
@@ -141,28 +160,42 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    if may_mount():
+        in_own_mounts("benchmarks.faults")
     with tempfile.TemporaryDirectory() as name:
-        campaign = Campaign(Path(name), random.Random(given.seed))
-        (campaign.folder / "faults.yaml").write_text(SWEEP)
-        if campaign.start("undisturbed").wait() != 0:
-            raise SystemExit("the undisturbed run failed")
-        campaign.drivers = [campaign.start(), campaign.start()]
-        while sum(campaign.done.values()) < given.kills and not campaign.finished():
-            campaign.disturb()
-        codes = [driver.wait() for driver in campaign.drivers]
-        last = campaign.start().wait()
-        left = len([*campaign.store.glob("claims/*/*"), *campaign.store.glob("checkpoints/*/*")])
-        result = {
-            **{action: campaign.done[action] for action in sorted(set(ACTIONS))},
-            "trials": SWEEP_TRIALS,
-            "attempts": attempts(campaign.store).num_rows,
-            "codes": [*codes, last],
-            **compared(campaign.store, campaign.folder / "undisturbed"),
-            "claims_and_checkpoints_left": left,
-        }
+        result = {"seed": given.seed, **run_campaign(Path(name), given.kills, random.Random(given.seed))}
     print(json.dumps(result))
     if given.json:
         given.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def run_campaign(folder: Path, actions: int, rng: random.Random) -> dict[str, object]:
+    """Disturb, complete, compare."""
+    disk = Disk(folder / "disturbed", STORE_MIB) if may_mount() else None
+    kinds = ACTIONS + (DISK_ACTIONS if disk else ())
+    campaign = Campaign(folder, rng, disk, Schedule(kinds, rng))
+    (folder / "faults.yaml").write_text(SWEEP)
+    if campaign.start("undisturbed").wait() != 0:
+        raise SystemExit("the undisturbed run failed")
+    campaign.drivers = [campaign.start(), campaign.start()]
+    while campaign.done.total() < actions and not campaign.finished():
+        campaign.disturb()
+    codes = [driver.wait() for driver in campaign.drivers]
+    last = campaign.start().wait()
+    left = len([*campaign.store.glob("claims/*/*"), *campaign.store.glob("checkpoints/*/*")])
+    result = {
+        **{action: campaign.done[action] for action in sorted({*ACTIONS, *DISK_ACTIONS})},
+        "trials": SWEEP_TRIALS,
+        "attempts": attempts(campaign.store).num_rows,
+        "ended": dict(sorted(campaign.codes.items())),
+        "codes": [*codes, last],
+        **compared(campaign.store, folder / "undisturbed"),
+        "claims_and_checkpoints_left": left,
+        "fsck": dict(sorted(Counter(finding.kind for finding in fsck(open_store(campaign.store))).items())),
+    }
+    if disk:
+        disk.remove()
+    return result
 
 
 if __name__ == "__main__":

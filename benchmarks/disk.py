@@ -1,0 +1,71 @@
+"""A file system of a campaign's own, that can be filled and made read-only while a sweep writes to it.
+
+A tmpfs, in a mount namespace that ends with the process: nothing is left mounted, however the campaign ends. Needs
+root on Linux.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+OWN_MOUNTS = "GRADIENT_COHERENCE_OWN_MOUNTS"
+BALLAST = "ballast"
+
+
+def in_own_mounts(module: str) -> None:
+    """Begin this process again as `python -m MODULE` with the same arguments, in a mount namespace of its own."""
+    if os.environ.get(OWN_MOUNTS) != module:
+        os.environ[OWN_MOUNTS] = module
+        command = ["unshare", "--mount", "--propagation", "private", sys.executable, "-m", module, *sys.argv[1:]]
+        os.execvp(command[0], command)
+
+
+def may_mount() -> bool:
+    """Whether this process can have a `Disk`."""
+    return sys.platform == "linux" and os.geteuid() == 0
+
+
+class Disk:
+    """An empty file system of `mib` MiB at `folder`, which is made."""
+
+    def __init__(self, folder: Path, mib: int) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", folder], check=True)
+
+    def full(self, seconds: float) -> None:
+        """Take up what is free, and whatever becomes free, for a while."""
+        ballast = self.folder / BALLAST
+        ends = time.monotonic() + seconds
+        try:
+            with ballast.open("wb") as file:
+                while time.monotonic() < ends:
+                    _take_up(file.fileno())
+                    time.sleep(0.05)
+        finally:
+            ballast.unlink()
+
+    def read_only(self, seconds: float) -> None:
+        """Refuse every write for a while. The kernel does so between two files that are open for writing."""
+        while subprocess.run(
+            ["mount", "-o", "remount,ro", self.folder], check=False, stderr=subprocess.DEVNULL
+        ).returncode:
+            time.sleep(0.01)
+        time.sleep(seconds)
+        subprocess.run(["mount", "-o", "remount,rw", self.folder], check=True)
+
+    def remove(self) -> None:
+        """Unmount it; the folder stays, empty."""
+        subprocess.run(["umount", self.folder], check=True)
+
+
+def _take_up(file: int) -> None:
+    """Allocate in ever smaller pieces until not one page is left."""
+    piece = 2**26
+    while piece >= 4096:
+        try:
+            os.posix_fallocate(file, os.fstat(file).st_size, piece)
+        except OSError:
+            piece //= 2

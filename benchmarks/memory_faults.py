@@ -1,0 +1,149 @@
+"""Have Ray's memory monitor kill workers of a sweep, complete it, and compare its store with an undisturbed one.
+
+    python -m benchmarks.memory_faults [--kills 8] [--seed 4] [--json FILE]
+
+`coherence run --workers 2` starts a Ray of its own in a control group with 5 GiB of memory. At random times another
+program in the group takes memory until the group is beyond Ray's threshold and a worker that trains is gone, then gives
+it back. A driver that gives up (three kills with no trial ended in between) is started again. Needs root on Linux.
+Prints the kills, the classes of the failures, and how many (table, trial) pairs equal the undisturbed ones bit for bit.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.disk import in_own_mounts
+from benchmarks.faults import SWEEP, SWEEP_TRIALS, compared
+from benchmarks.memory import Eater, Group, limited, missing
+from orchestrator.fsck import fsck
+from orchestrator.store import open_store
+from tests.test_kill import attempts
+
+LIMIT_MIB = 5 * 1024
+THRESHOLD = 0.8
+PIECE = 64 * 2**20
+WITHIN_S = 20.0
+SURROUNDINGS = {"RAY_memory_usage_threshold": str(THRESHOLD), "RAY_memory_monitor_refresh_ms": "50"}
+
+
+class Campaign:
+    """A driver with workers of its own, and what was done to them."""
+
+    def __init__(self, folder: Path, rng: random.Random, group: Group) -> None:
+        self.folder, self.rng, self.group = folder, rng, group
+        self.done, self.codes = Counter[str](), Counter[str]()
+        self.driver: subprocess.Popen | None = None
+
+    @property
+    def store(self) -> Path:
+        """The disturbed store."""
+        return self.folder / "disturbed"
+
+    def drive(self) -> None:
+        """Start `coherence run`."""
+        self.driver = start(self.folder, "disturbed", "--workers", "2")
+
+    def disturb(self) -> None:
+        """Take memory until a worker that trains is killed; a driver that is gone begins again."""
+        assert self.driver is not None
+        if self.driver.poll() is not None:
+            self.codes[str(self.driver.returncode)] += 1
+            self.drive()
+        time.sleep(self.rng.uniform(3.0, 10.0))
+        training = trial_processes(self.group)
+        if training:
+            self.done["killed" if self._press(training) else "withstood"] += 1
+
+    def _press(self, training: set[int]) -> bool:
+        """Whether one of these was killed."""
+        ends = time.monotonic() + WITHIN_S
+        with Eater() as eater:
+            while time.monotonic() < ends:
+                if self.group.used() < THRESHOLD * self.group.bytes + PIECE:
+                    eater.take(PIECE)
+                if not all(Path(f"/proc/{pid}").exists() for pid in training):
+                    return True
+                time.sleep(0.02)
+        return False
+
+    def finished(self) -> bool:
+        """Whether every trial is done."""
+        return len(list(self.store.glob("trials/*/part-0.parquet"))) == SWEEP_TRIALS
+
+
+def start(folder: Path, store: str, *options: str) -> subprocess.Popen:
+    """A driver."""
+    code = "import sys; from orchestrator.cli import main; sys.exit(main())"
+    arguments = ["run", "faults.yaml", "--store", store, "--checkpoint-every", "0.5", *options]
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder,
+        env={**os.environ, **SURROUNDINGS, "PYTHONPATH": str(Path.cwd())},
+        stdout=subprocess.DEVNULL,
+        stderr=(folder / "drivers.log").open("ab"),
+    )
+
+
+def trial_processes(group: Group) -> set[int]:
+    """Workers of the group that run a trial, by the name that Ray gives them."""
+    found = set()
+    for pid in group.processes():
+        line = Path(f"/proc/{pid}/cmdline")
+        if line.exists() and line.read_bytes().startswith(b"ray::ResourceTrainable"):
+            found.add(pid)
+    return found
+
+
+def run_campaign(folder: Path, kills: int, rng: random.Random) -> dict[str, object]:
+    """Disturb, complete, compare."""
+    (folder / "faults.yaml").write_text(SWEEP)
+    if start(folder, "undisturbed", "--local").wait() != 0:
+        raise SystemExit("the undisturbed run failed")
+    with limited(LIMIT_MIB) as group:
+        campaign = Campaign(folder, rng, group)
+        campaign.drive()
+        while campaign.done["killed"] < kills and not campaign.finished():
+            campaign.disturb()
+        assert campaign.driver is not None
+        codes = [campaign.driver.wait()]
+        while not campaign.finished() and len(codes) < 4:
+            campaign.drive()
+            codes.append(campaign.driver.wait())
+    tried = attempts(campaign.store)
+    return {
+        **{action: campaign.done[action] for action in ("killed", "withstood")},
+        "trials": SWEEP_TRIALS,
+        "attempts": tried.num_rows,
+        "failures": dict(sorted(Counter(filter(None, tried["failure"].to_pylist())).items())),
+        "ended": dict(sorted(campaign.codes.items())),
+        "codes": codes,
+        **compared(campaign.store, folder / "undisturbed"),
+        "fsck": dict(sorted(Counter(finding.kind for finding in fsck(open_store(campaign.store))).items())),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=4)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    if why := missing():
+        raise SystemExit(why)
+    in_own_mounts("benchmarks.memory_faults")
+    with tempfile.TemporaryDirectory() as name:
+        result = {"seed": given.seed, **run_campaign(Path(name), given.kills, random.Random(given.seed))}
+    print(json.dumps(result))
+    if given.json:
+        given.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
