@@ -1,6 +1,6 @@
 """Disturb a sweep on a real Ray cluster of three hosts at random, and compare its store with an undisturbed one.
 
-    python -m benchmarks.cluster_faults [--actions 20] [--seed 3] [--json FILE]
+    python -m benchmarks.cluster_faults [--actions 20] [--seed 3] [--json FILE] [--undisturbed FOLDER]
 
 The hosts are network namespaces (`tests/cluster`): a head and two workers of one CPU. Needs root and iproute2. A
 seeded schedule kills trial processes, raylets, whole hosts, the driver and the head, sends SIGTERM to trial processes,
@@ -25,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.disk import Disk, in_own_mounts
-from benchmarks.faults import SWEEP, SWEEP_TRIALS, compared
+from benchmarks.faults import SWEEP, SWEEP_TRIALS, compared, run_undisturbed
 from benchmarks.schedule import Schedule
 from orchestrator.fsck import fsck
 from orchestrator.store import open_store
@@ -178,16 +178,17 @@ def main() -> None:
     parser.add_argument("--actions", type=int, default=26)
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--undisturbed", type=Path)
     given = parser.parse_args()
     if why := missing():
         raise SystemExit(why)
     in_own_mounts("benchmarks.cluster_faults")
     with tempfile.TemporaryDirectory() as name:
+        calm = run_undisturbed(given.undisturbed or Path(name) / "undisturbed")
         disk = Disk(Path(name) / "shared", STORE_MIB)
         with Hosts(3, Path(name), {**SURROUNDINGS, **QUICK}) as hosts:
             (hosts.shared / "faults.yaml").write_text(SWEEP)
-            hosts[1].run(*coherence("run", SHARED / "faults.yaml", "--store", SHARED / "calm", "--local"), timeout=1200)
-            result = campaign(Cluster(hosts, random.Random(given.seed), disk), given.actions)
+            result = campaign(Cluster(hosts, random.Random(given.seed), disk), given.actions, calm)
         disk.remove()
     print(json.dumps(result))
     if given.json:
@@ -195,7 +196,7 @@ def main() -> None:
         given.json.write_text(json.dumps({"seed": given.seed, **result}, indent=1) + "\n")
 
 
-def campaign(cluster: Cluster, actions: int) -> dict[str, object]:
+def campaign(cluster: Cluster, actions: int, undisturbed: Path) -> dict[str, object]:
     """Disturb, complete, compare."""
     began = time.monotonic()
     cluster.start()
@@ -216,7 +217,7 @@ def campaign(cluster: Cluster, actions: int) -> dict[str, object]:
         "attempts": attempts(store).num_rows,
         "ended": dict(sorted(cluster.codes.items())),
         "codes": codes,
-        **compared(store, cluster.hosts.shared / "calm"),
+        **compared(store, undisturbed),
         "fsck": dict(sorted(Counter(finding.kind for finding in fsck(open_store(store))).items())),
         "minutes": round((time.monotonic() - began) / 60, 1),
     }

@@ -1,6 +1,6 @@
 """Disturb drivers of one sweep at random, complete it, and compare the store with an undisturbed one, row for row.
 
-    python -m benchmarks.faults [--kills 30] [--seed 1] [--json FILE]
+    python -m benchmarks.faults [--kills 30] [--seed 1] [--json FILE] [--undisturbed FOLDER]
 
 Two drivers, each a process of its own (`coherence run --local`), work on one sweep in one store. A seeded schedule
 kills (SIGKILL), preempts (SIGTERM) or freezes one of them: a frozen one (SIGSTOP) sleeps until its claim has expired
@@ -9,7 +9,8 @@ short; and where root can mount a file system for the store, its disk is filled,
 on which both drivers give up. What has ended is started again. A claim lasts three seconds here, so that waking up late
 does not take minutes.
 Prints what was done, the steps repeated, how many (table, trial) pairs equal the undisturbed ones bit for bit, and what
-`coherence fsck` finds in the end.
+`coherence fsck` finds in the end. `--undisturbed` keeps the undisturbed store, for the other campaigns: they run the
+same sweep.
 """
 
 import argparse
@@ -74,10 +75,10 @@ class Campaign:
         """The disturbed store."""
         return self.folder / "disturbed"
 
-    def start(self, store: str = "disturbed") -> subprocess.Popen:
+    def start(self) -> subprocess.Popen:
         """One driver."""
         code = "import sys; from orchestrator.cli import main; sys.exit(main())"
-        arguments = ["run", "faults.yaml", "--store", store, "--local", "--checkpoint-every", "0.2"]
+        arguments = ["run", "faults.yaml", "--store", "disturbed", "--local", "--checkpoint-every", "0.2"]
         surroundings = {**os.environ, "GRADIENT_COHERENCE_CLAIM_S": str(CLAIM_S), "PYTHONPATH": str(Path.cwd())}
         return subprocess.Popen(
             [sys.executable, "-c", code, *arguments],
@@ -159,24 +160,34 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--undisturbed", type=Path)
     given = parser.parse_args()
     if may_mount():
         in_own_mounts("benchmarks.faults")
     with tempfile.TemporaryDirectory() as name:
-        result = {"seed": given.seed, **run_campaign(Path(name), given.kills, random.Random(given.seed))}
+        calm = run_undisturbed(given.undisturbed or Path(name) / "undisturbed")
+        result = {"seed": given.seed, **run_campaign(Path(name), given.kills, random.Random(given.seed), calm)}
     print(json.dumps(result))
     if given.json:
         given.json.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def run_campaign(folder: Path, actions: int, rng: random.Random) -> dict[str, object]:
+def run_undisturbed(store: Path) -> Path:
+    """Run the sweep into this store, without Ray, where it is not there yet; the store."""
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "faults.yaml"
+        file.write_text(SWEEP)
+        command = [sys.executable, "-m", "orchestrator.cli", "run", str(file), "--store", str(store), "--local"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return store
+
+
+def run_campaign(folder: Path, actions: int, rng: random.Random, undisturbed: Path) -> dict[str, object]:
     """Disturb, complete, compare."""
     disk = Disk(folder / "disturbed", STORE_MIB) if may_mount() else None
     kinds = ACTIONS + (DISK_ACTIONS if disk else ())
     campaign = Campaign(folder, rng, disk, Schedule(kinds, rng))
     (folder / "faults.yaml").write_text(SWEEP)
-    if campaign.start("undisturbed").wait() != 0:
-        raise SystemExit("the undisturbed run failed")
     campaign.drivers = [campaign.start(), campaign.start()]
     while campaign.done.total() < actions and not campaign.finished():
         campaign.disturb()
@@ -189,7 +200,7 @@ def run_campaign(folder: Path, actions: int, rng: random.Random) -> dict[str, ob
         "attempts": attempts(campaign.store).num_rows,
         "ended": dict(sorted(campaign.codes.items())),
         "codes": [*codes, last],
-        **compared(campaign.store, folder / "undisturbed"),
+        **compared(campaign.store, undisturbed),
         "claims_and_checkpoints_left": left,
         "fsck": dict(sorted(Counter(finding.kind for finding in fsck(open_store(campaign.store))).items())),
     }

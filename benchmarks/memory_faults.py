@@ -1,6 +1,6 @@
 """Have Ray's memory monitor kill workers of a sweep, complete it, and compare its store with an undisturbed one.
 
-    python -m benchmarks.memory_faults [--kills 8] [--seed 4] [--json FILE]
+    python -m benchmarks.memory_faults [--kills 8] [--seed 4] [--json FILE] [--undisturbed FOLDER]
 
 `coherence run --workers 2` starts a Ray of its own in a control group with 5 GiB of memory. At random times another
 program in the group takes memory until the group is beyond Ray's threshold and a worker that trains is gone, then gives
@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.disk import in_own_mounts
-from benchmarks.faults import SWEEP, SWEEP_TRIALS, compared
+from benchmarks.faults import SWEEP, SWEEP_TRIALS, compared, run_undisturbed
 from benchmarks.memory import Eater, Group, limited, missing
 from orchestrator.fsck import fsck
 from orchestrator.store import open_store
@@ -48,7 +48,7 @@ class Campaign:
 
     def drive(self) -> None:
         """Start `coherence run`."""
-        self.driver = start(self.folder, "disturbed", "--workers", "2")
+        self.driver = start(self.folder)
 
     def disturb(self) -> None:
         """Take memory until a worker that trains is killed; a driver that is gone begins again."""
@@ -78,10 +78,10 @@ class Campaign:
         return len(list(self.store.glob("trials/*/part-0.parquet"))) == SWEEP_TRIALS
 
 
-def start(folder: Path, store: str, *options: str) -> subprocess.Popen:
-    """A driver."""
+def start(folder: Path) -> subprocess.Popen:
+    """A driver with a Ray of its own."""
     code = "import sys; from orchestrator.cli import main; sys.exit(main())"
-    arguments = ["run", "faults.yaml", "--store", store, "--checkpoint-every", "0.5", *options]
+    arguments = ["run", "faults.yaml", "--store", "disturbed", "--checkpoint-every", "0.5", "--workers", "2"]
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         cwd=folder,
@@ -101,11 +101,9 @@ def trial_processes(group: Group) -> set[int]:
     return found
 
 
-def run_campaign(folder: Path, kills: int, rng: random.Random) -> dict[str, object]:
+def run_campaign(folder: Path, kills: int, rng: random.Random, undisturbed: Path) -> dict[str, object]:
     """Disturb, complete, compare."""
     (folder / "faults.yaml").write_text(SWEEP)
-    if start(folder, "undisturbed", "--local").wait() != 0:
-        raise SystemExit("the undisturbed run failed")
     with limited(LIMIT_MIB) as group:
         campaign = Campaign(folder, rng, group)
         campaign.drive()
@@ -124,7 +122,7 @@ def run_campaign(folder: Path, kills: int, rng: random.Random) -> dict[str, obje
         "failures": dict(sorted(Counter(filter(None, tried["failure"].to_pylist())).items())),
         "ended": dict(sorted(campaign.codes.items())),
         "codes": codes,
-        **compared(campaign.store, folder / "undisturbed"),
+        **compared(campaign.store, undisturbed),
         "fsck": dict(sorted(Counter(finding.kind for finding in fsck(open_store(campaign.store))).items())),
     }
 
@@ -134,12 +132,14 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=8)
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--undisturbed", type=Path)
     given = parser.parse_args()
     if why := missing():
         raise SystemExit(why)
     in_own_mounts("benchmarks.memory_faults")
     with tempfile.TemporaryDirectory() as name:
-        result = {"seed": given.seed, **run_campaign(Path(name), given.kills, random.Random(given.seed))}
+        calm = run_undisturbed(given.undisturbed or Path(name) / "undisturbed")
+        result = {"seed": given.seed, **run_campaign(Path(name), given.kills, random.Random(given.seed), calm)}
     print(json.dumps(result))
     if given.json:
         given.json.write_text(json.dumps(result, indent=1) + "\n")

@@ -10,7 +10,7 @@ import platform
 import shutil
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,6 +29,8 @@ FOLDER = "preflight-"
 
 FREE_BYTES = 2**30
 """Free space below which no sweep begins; what the sweep needs `coherence plan` says."""
+
+SHARE = "Give a --store on storage that every node sees under the same path, mounted for writing."
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def judge(reports: Sequence[NodeReport], sources: Seen, here: dict[str, str], st
     for report in reports:
         fault = (
             _other_sources(report, sources)
-            or _other_versions(report, here)
+            or other_versions(report.look.versions, here)
             or _store_fault(report, store)
             or _wrong_clock(report)
         )
@@ -115,20 +117,27 @@ def _other_sources(report: NodeReport, sources: Seen) -> str | None:
     return difference(sources, report.look.sources)
 
 
-def _other_versions(report: NodeReport, here: dict[str, str]) -> str | None:
-    there = report.look.versions
+def judge_data(name: str, lacking: Sequence[str]) -> None:
+    """Refuse a cluster with a node that cannot load the sweep's data: ClusterError with the node (`name`), the first
+    data set that it lacks, by its own words, and what to do."""
+    if lacking:
+        more = f" {len(lacking) - 1} more of the sweep's data sets are missing there." if len(lacking) > 1 else ""
+        raise ClusterError(f"{name} cannot load what the sweep reads: {lacking[0]}{more}")
+
+
+def other_versions(there: Mapping[str, str], here: Mapping[str, str]) -> str | None:
+    """How a node's versions differ from those of the process that starts the sweep; None if they are the same."""
     differing = [f"{name} {there.get(name)} (here {here[name]})" for name in here if there.get(name) != here[name]]
     if not differing:
         return None
-    return f"has other versions than this process: {', '.join(differing)}. Install the same ones on every node."
+    return f"has other versions than the driver: {', '.join(differing)}. Install the same ones on every node."
 
 
 def _store_fault(report: NodeReport, store: str) -> str | None:
-    remedy = "Give a --store on storage that every node sees under the same path, mounted for writing."
     if report.look.unwritable:
-        return f"cannot write to the store {store}: {report.look.unwritable}. {remedy}"
+        return f"cannot write to the store {store}: {report.look.unwritable}. {SHARE}"
     if report.note_read != report.node:
-        return f"wrote to the store {store}, and this process does not see it: the two are not the same. {remedy}"
+        return f"wrote to the store {store}, and this process does not see it: the two are not the same. {SHARE}"
     free = report.look.free_bytes
     if free is not None and free < FREE_BYTES:
         return (

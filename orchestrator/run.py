@@ -13,6 +13,7 @@ from types import FrameType
 from orchestrator.address import require_answer
 from orchestrator.attempt import RunOptions
 from orchestrator.contests import contest_of, early_stopping_note
+from orchestrator.data_here import data_of, missing_data
 from orchestrator.errors import StoreWriteError, UserError, reason
 from orchestrator.failures import STORAGE
 from orchestrator.installed import require
@@ -20,6 +21,7 @@ from orchestrator.load import LoadedSweep, load_sweep
 from orchestrator.observer import Observer
 from orchestrator.packing import short_of_memory
 from orchestrator.plan import EVERYTHING, Plan, Wanted, available_cpus, make_plan
+from orchestrator.preflight import judge_data
 from orchestrator.provenance import collect
 from orchestrator.reading import Damage
 from orchestrator.resources import Resources
@@ -175,6 +177,7 @@ def _launch(
         if where.local:
             from orchestrator.local import run_local
 
+            judge_data("this machine", missing_data(data_of(plan.to_run.values())))
             run_local(list(plan.to_run.values()), options, observer, stop.is_set, plan.estimates)
         else:
             _on_ray(plan, loaded, store, options, where, observer, stop)

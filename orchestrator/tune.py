@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,6 +25,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from orchestrator import packages, preempt, preflight, retries
 from orchestrator.address import TOKEN, no_cluster, require_answer
 from orchestrator.attempt import RunOptions, run_attempt
+from orchestrator.data_here import data_of, missing_data
 from orchestrator.endings import Endings
 from orchestrator.errors import one_line
 from orchestrator.families import family_key
@@ -42,6 +42,7 @@ from orchestrator.scratch import environment, short_folder
 from orchestrator.shapes import FindShares, Shapes, packed
 from orchestrator.stop import StopPoll, StopSwitch, family_flag, kept_handler
 from orchestrator.store import Store
+from orchestrator.worker_check import require_fit
 from trainables.spec import TrialSpec, canonical_json, parse_spec, trial_id
 
 WAVE = 1000
@@ -55,6 +56,9 @@ OBJECT_STORE_BYTES = 100 * 2**20
 
 CONNECT_S = 60
 """Seconds that a node gets to look at itself."""
+
+DATA_S = 300
+"""Seconds that a node gets to look for its data, servers that do not answer included."""
 
 HEAD = "node:__internal_head__"
 """A resource that Ray gives to the head alone."""
@@ -105,15 +109,15 @@ def run_on_ray(
         resources, notice = fit(resources, nodes, auto=short is not None)
         if notice:
             observer.note(notice)
-        check_nodes(store)
+        check_nodes(store, data_of(specs))
         shapes = Shapes(resources)
         if short is not None and resources.gpu:
             shapes = packed(resources, specs, nodes, short, find_shares or _find_shares, observer.note)
             shapes.require_feasible(nodes)
         with StopSwitch(log.with_suffix(".stop"), should_stop) as switch:
-            digest = packages.sources_digest(packages.NUMERICS)
+            digest, versions = packages.sources_digest(packages.NUMERICS), preflight.versions()
             options = replace(options, store=str(store))
-            workers = ForWorkers(options, str(switch.flag), digest, attempt, dict(estimates or {}))
+            workers = ForWorkers(options, str(switch.flag), digest, versions, attempt, dict(estimates or {}))
             launch = Launch(workers, observer, switch)
             endings = Endings(
                 observer,
@@ -145,8 +149,11 @@ def _run_waves(
     return shapes
 
 
-def check_nodes(store: Path) -> None:
-    """Refuse a cluster with a node that does not answer, or on which a trial would fail or mislead (`preflight`)."""
+def check_nodes(store: Path, data: Sequence[str] = ()) -> None:
+    """Refuse a cluster with a node that does not answer, or on which a trial would fail or mislead (`preflight`).
+
+    data: data sets that every node must be able to load, as `data_of` names them.
+    """
     folder = Path(tempfile.mkdtemp(prefix=preflight.FOLDER, dir=store))
     try:
         with _by_value(packages, preflight):
@@ -162,6 +169,21 @@ def check_nodes(store: Path) -> None:
     finally:
         shutil.rmtree(folder)
     preflight.judge(reports, packages.seen_here(), preflight.versions(), str(store))
+    _check_data(reports, list(data))
+
+
+def _check_data(reports: Sequence[preflight.NodeReport], data: list[str]) -> None:
+    """On every node that can run a trial; by reference, now that they are known to have the same sources."""
+    able = {node["NodeID"] for node in _alive() if node["Resources"].get("CPU", 0)}
+    asked = [(report, _on(report.node, missing_data, data)) for report in reports if report.node in able]
+    for report, answer in asked:
+        try:
+            lacking = ray.get(answer, timeout=DATA_S)
+        except ray.exceptions.RayError as error:
+            raise ClusterError(
+                f"{report.name} did not say whether it has the data: {one_line(str(error), 200)}"
+            ) from error
+        preflight.judge_data(report.name, lacking)
 
 
 @contextmanager
@@ -177,8 +199,12 @@ def _by_value(*modules: ModuleType) -> Iterator[None]:
 
 
 def _ask(node: str, folder: str) -> Any:
+    return _on(node, preflight.look, node, folder)
+
+
+def _on(node: str, function: Callable[..., Any], *arguments: object) -> Any:
     where = NodeAffinitySchedulingStrategy(node, soft=False)
-    return ray.remote(num_cpus=0)(preflight.look).options(scheduling_strategy=where).remote(node, folder)
+    return ray.remote(num_cpus=0)(function).options(scheduling_strategy=where).remote(*arguments)
 
 
 @contextmanager
@@ -329,18 +355,16 @@ class _Worker(tune.Trainable):
 
 def _trial(config: dict[str, Any], launch: ForWorkers) -> dict[str, str]:
     """The result travels as Tune's last report."""
-    if _digest_here() != launch.digest:
-        raise ClusterError(
-            f"this worker sees other sources of {', '.join(packages.NUMERICS)} ({packages.locate('trainables')}) than"
-            " the process that started the sweep: they were edited since, or its node has another version."
-        )
     point, asked, again = config["trial"], StopPoll(launch.flag), list[str]()
 
     def stopped() -> bool:
         return preempt.told() or asked()
 
+    if stopped():
+        return {"outcome": "interrupted"}
+    require_fit(launch, point["spec"])
     spec = parse_spec(point["spec"])
-    if stopped() or family_flag(launch.flag, family_key(spec)).exists():
+    if family_flag(launch.flag, family_key(spec)).exists():
         return {"outcome": "interrupted"}
     options = replace(
         launch.options,
@@ -351,11 +375,6 @@ def _trial(config: dict[str, Any], launch: ForWorkers) -> dict[str, str]:
         cap_memory(point["memory"])
     outcome = run_with_retries(spec, options, stopped, again.append, attempt=launch.attempt)
     return {"outcome": outcome, "again": " ".join(again)}
-
-
-@cache
-def _digest_here() -> str:
-    return packages.sources_digest(packages.NUMERICS)
 
 
 class _Events(tune.Callback):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import packages, preflight
-from orchestrator.preflight import FREE_BYTES, SKEW_S, Look, NodeReport, judge
+from orchestrator.preflight import FREE_BYTES, SKEW_S, Look, NodeReport, judge, judge_data
 from orchestrator.resources import ClusterError
 
 SEEN = packages.Seen("d" * 64, dict.fromkeys(packages.PACKAGES, "/opt/here"))
@@ -67,3 +67,9 @@ def test_a_node_that_does_not_see_the_store_makes_no_folder(tmp_path: Path):
     assert found.unwritable == "No such file or directory"
     assert list(tmp_path.iterdir()) == []
     assert preflight.note_in(tmp_path, NODE) is None
+
+
+def test_missing_data_is_told_with_the_node_and_how_much_more_is_missing():
+    with pytest.raises(ClusterError, match=r"node 1a2b3c4d \(gpu-7\) .*mnist is not there\. 2 more"):
+        judge_data(GOOD.name, ["mnist is not there.", "neither is cifar10.", "nor photos."])
+    judge_data(GOOD.name, [])
