@@ -15,6 +15,7 @@ from orchestrator.attempt import RunOptions
 from orchestrator.contests import contest_of, early_stopping_note
 from orchestrator.data_here import data_of, missing_data
 from orchestrator.errors import StoreWriteError, UserError, reason
+from orchestrator.expectation import with_expectation
 from orchestrator.failures import STORAGE
 from orchestrator.installed import require
 from orchestrator.load import LoadedSweep, load_sweep
@@ -178,7 +179,9 @@ def _launch(
             from orchestrator.local import run_local
 
             judge_data("this machine", missing_data(data_of(plan.to_run.values())))
-            run_local(list(plan.to_run.values()), options, observer, stop.is_set, plan.estimates)
+            specs = list(plan.to_run.values())
+            options = with_expectation(options, specs, plan.estimates)
+            run_local(specs, options, observer, stop.is_set, plan.estimates)
         else:
             _on_ray(plan, loaded, store, options, where, observer, stop)
     except KeyboardInterrupt:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,12 +29,14 @@ from orchestrator.attempt import RunOptions, run_attempt
 from orchestrator.data_here import data_of, missing_data
 from orchestrator.endings import Endings
 from orchestrator.errors import one_line
+from orchestrator.expectation import with_expectation
 from orchestrator.families import family_key
+from orchestrator.known_shares import remember
 from orchestrator.launch import ForWorkers, Launch
 from orchestrator.observer import Observer
 from orchestrator.others import Others
-from orchestrator.packing import PackKind, Share
-from orchestrator.probe_device import cap_memory, share_of
+from orchestrator.packing import Device, PackKind, Share
+from orchestrator.probe_device import cap_memory, device_here, share_of
 from orchestrator.promised import BOOTSTRAP, promised
 from orchestrator.quiet import log_path, quiet
 from orchestrator.resources import ClusterError, Node, NodeType, Resources, fit, with_startable
@@ -66,6 +69,9 @@ HEAD = "node:__internal_head__"
 PROBE_S = 1800
 """Seconds that a probe of a GPU may take, the start of a node by an autoscaler included."""
 
+DEVICE_S = 120
+"""Seconds that a look at a GPU may take; without it trials run uncapped."""
+
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -86,6 +92,7 @@ def run_on_ray(
     short: Mapping[PackKind, int] | None = None,
     attempt: Attempt = run_attempt,
     find_shares: FindShares | None = None,
+    find_device: Callable[[Callable[[str], None]], Device | None] | None = None,
 ) -> None:
     """Run each spec, as many at once as the nodes hold, and tell `observer` how each ended.
 
@@ -112,11 +119,15 @@ def run_on_ray(
         check_nodes(store, data_of(specs))
         shapes = Shapes(resources)
         if short is not None and resources.gpu:
-            shapes = packed(resources, specs, nodes, short, find_shares or _find_shares, observer.note)
+            find, keep = find_shares or _find_shares, partial(remember, Store(store), tag=options.driver)
+            shapes = packed(resources, specs, nodes, short, find, observer.note, keep)
             shapes.require_feasible(nodes)
+        elif 0 < resources.gpu < 1:
+            shapes = replace(shapes, device=(find_device or _find_device)(observer.note))
         with StopSwitch(log.with_suffix(".stop"), should_stop) as switch:
             digest, versions = packages.sources_digest(packages.NUMERICS), preflight.versions()
             options = replace(options, store=str(store))
+            options = with_expectation(options, specs, estimates or {}, shapes, nodes)
             workers = ForWorkers(options, str(switch.flag), digest, versions, attempt, dict(estimates or {}))
             launch = Launch(workers, observer, switch)
             endings = Endings(
@@ -282,6 +293,19 @@ def _find_shares(firsts: Mapping[PackKind, TrialSpec], most: int) -> dict[PackKi
     except ray.exceptions.RayError as error:
         why = one_line(str(error).strip().rpartition("\n")[2], 200)
         raise ClusterError(f"gpu: auto: a probe of a GPU failed ({why}); give `resources.gpu` as a number.") from error
+
+
+def _find_device(tell: Callable[[str], None]) -> Device | None:
+    """A whole GPU of the cluster, for the memory that a given share of one is capped at. None, and a note, where none
+    is free soon: others may share them all."""
+    asked = ray.remote(num_cpus=0, num_gpus=1, max_calls=1)(device_here).remote()
+    try:
+        return ray.get(asked, timeout=DEVICE_S)
+    except ray.exceptions.RayError as error:
+        ray.cancel(asked, force=True)
+        why = one_line(str(error).strip().rpartition("\n")[2], 200)
+        tell(f"trials may take more than their share of a GPU's memory: no whole GPU could be looked at ({why})")
+        return None
 
 
 def _run_wave(
