@@ -7,6 +7,7 @@ counts as a failure for Tune; a trial's own exception is recorded, and tried aga
 
 # ruff: noqa: ARG002 - Tune calls its hooks with these very keywords
 
+import logging
 import shutil
 import signal
 import tempfile
@@ -37,7 +38,7 @@ from orchestrator.observer import Observer
 from orchestrator.others import Others
 from orchestrator.packing import Device, PackKind, Share
 from orchestrator.probe_device import cap_memory, device_here, share_of
-from orchestrator.promised import BOOTSTRAP, promised
+from orchestrator.promised import BOOTSTRAP, own_ray_cluster, promised, promised_by
 from orchestrator.quiet import log_path, quiet
 from orchestrator.resources import ClusterError, Node, NodeType, Resources, fit, with_startable
 from orchestrator.retries import Attempt, run_with_retries
@@ -71,6 +72,8 @@ PROBE_S = 1800
 
 DEVICE_S = 120
 """Seconds that a look at a GPU may take; without it trials run uncapped."""
+
+_log = logging.getLogger(__name__)
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -255,7 +258,7 @@ def _alive() -> list[dict[str, Any]]:
 
 def _nodes(*, scaling: bool) -> list[Node]:
     """Nodes at hand and, of a cluster that is `scaling`, those that its autoscaler may start: as Ray knows them or, on
-    the head, as the file says that the cluster was started with."""
+    the head, as the file or the Kubernetes resource says that the cluster was started with."""
     alive = _alive()
     here = ray.get_runtime_context().get_node_id()
     nodes = [node["Resources"] for node in alive]
@@ -263,7 +266,22 @@ def _nodes(*, scaling: bool) -> list[Node]:
     on_head = any(node["NodeID"] == here and HEAD in node["Resources"] for node in alive)
     if not scaling or len(known) > len(nodes) or not on_head:
         return known
-    return nodes + promised(BOOTSTRAP.expanduser(), live_workers=sum(HEAD not in node for node in nodes))
+    workers = sum(HEAD not in node for node in nodes)
+    return nodes + promised(BOOTSTRAP.expanduser(), workers) + _promised_by_kubernetes(workers)
+
+
+def _promised_by_kubernetes(live_workers: int) -> list[Node]:
+    """By the RayCluster resource that this head's pod belongs to, asked as Ray's autoscaler beside it asks."""
+    own = own_ray_cluster()
+    if own is None:
+        return []
+    from ray.autoscaler._private.kuberay.autoscaling_config import AutoscalingConfigProducer
+
+    try:
+        return promised_by(AutoscalingConfigProducer(own.name, own.namespace)(), live_workers)
+    except (OSError, ValueError, KeyError) as error:
+        _log.warning("Kubernetes did not tell what %s may start (%s); nodes that run count", own, one_line(str(error)))
+        return []
 
 
 def cluster_nodes(address: str) -> list[Node]:
