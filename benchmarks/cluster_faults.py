@@ -1,6 +1,6 @@
 """Disturb a sweep on a real Ray cluster of three hosts at random, and compare its store with an undisturbed one.
 
-    python -m benchmarks.cluster_faults [--actions 20] [--seed 3] [--json FILE] [--undisturbed FOLDER]
+    python -m benchmarks.cluster_faults [--actions 20] [--seed 3] [--seeds 8] [--json FILE] [--undisturbed FOLDER]
 
 The hosts are network namespaces (`tests/cluster`): a head and two workers of one CPU. Needs root and iproute2. A
 seeded schedule kills trial processes, raylets, whole hosts, the driver and the head, sends SIGTERM to trial processes,
@@ -25,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.disk import Disk, in_own_mounts
-from benchmarks.faults import SWEEP, SWEEP_TRIALS, compared, run_undisturbed
+from benchmarks.faults import ARMS, add_common, compared, run_undisturbed, sweep
 from benchmarks.schedule import Schedule
 from orchestrator.fsck import fsck
 from orchestrator.store import open_store
@@ -65,8 +65,8 @@ STORE_MIB = 1536
 class Cluster:
     """Three hosts, Ray on them, and a driver on the head."""
 
-    def __init__(self, hosts: Hosts, rng: random.Random, disk: Disk) -> None:
-        self.hosts, self.rng, self.disk = hosts, rng, disk
+    def __init__(self, hosts: Hosts, trials: int, rng: random.Random, disk: Disk) -> None:
+        self.hosts, self.trials, self.rng, self.disk = hosts, trials, rng, disk
         self.done, self.codes = Counter[str](), Counter[str]()
         self.schedule = Schedule(ACTIONS, rng)
         self.driver: subprocess.Popen | None = None
@@ -170,25 +170,24 @@ class Cluster:
 
     def finished(self) -> bool:
         """Whether every trial is done."""
-        return len(list(self.hosts.shared.glob("disturbed/trials/*/part-0.parquet"))) == SWEEP_TRIALS
+        return len(list(self.hosts.shared.glob("disturbed/trials/*/part-0.parquet"))) == self.trials
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--actions", type=int, default=26)
     parser.add_argument("--seed", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--undisturbed", type=Path)
+    add_common(parser)
     given = parser.parse_args()
     if why := missing():
         raise SystemExit(why)
     in_own_mounts("benchmarks.cluster_faults")
     with tempfile.TemporaryDirectory() as name:
-        calm = run_undisturbed(given.undisturbed or Path(name) / "undisturbed")
+        calm = run_undisturbed(given.undisturbed or Path(name) / "undisturbed", given.seeds)
         disk = Disk(Path(name) / "shared", STORE_MIB)
         with Hosts(3, Path(name), {**SURROUNDINGS, **QUICK}) as hosts:
-            (hosts.shared / "faults.yaml").write_text(SWEEP)
-            result = campaign(Cluster(hosts, random.Random(given.seed), disk), given.actions, calm)
+            (hosts.shared / "faults.yaml").write_text(sweep(given.seeds))
+            result = campaign(Cluster(hosts, ARMS * given.seeds, random.Random(given.seed), disk), given.actions, calm)
         disk.remove()
     print(json.dumps(result))
     if given.json:
@@ -212,7 +211,7 @@ def campaign(cluster: Cluster, actions: int, undisturbed: Path) -> dict[str, obj
     store = cluster.hosts.shared / "disturbed"
     return {
         **{action: cluster.done[action] for action in sorted(set(ACTIONS))},
-        "trials": SWEEP_TRIALS,
+        "trials": cluster.trials,
         "done": len(list(store.glob("trials/*/part-0.parquet"))),
         "attempts": attempts(store).num_rows,
         "ended": dict(sorted(cluster.codes.items())),

@@ -1,6 +1,6 @@
 """Disturb drivers of one sweep at random, complete it, and compare the store with an undisturbed one, row for row.
 
-    python -m benchmarks.faults [--kills 30] [--seed 1] [--json FILE] [--undisturbed FOLDER]
+    python -m benchmarks.faults [--kills 30] [--seed 1] [--seeds 8] [--json FILE] [--undisturbed FOLDER]
 
 Two drivers, each a process of its own (`coherence run --local`), work on one sweep in one store. A seeded schedule
 kills (SIGKILL), preempts (SIGTERM) or freezes one of them: a frozen one (SIGSTOP) sleeps until its claim has expired
@@ -39,7 +39,7 @@ SWEEP = """
 name: faults
 axes:
   aggregator: [mean, {name: winsorized, level: 4}, rolling-median-of-3]
-  seed: {range: [0, 8]}
+  seed: {range: [0, SEEDS]}
 fixed:
   dataset: digits
   model: {name: mlp, widths: [64]}
@@ -51,18 +51,25 @@ measure:
   probe: {examples: 500, schedule: {every: 20}}
   evaluate: {schedule: {every: 20}}
 """
-SWEEP_TRIALS = 24
+ARMS = 3
+"""Trials of each seed."""
 CLAIM_S = 3.0
 ACTIONS = ("kill", "kill", "preempt", "freeze", "freeze", "cut", "cut")
 DISK_ACTIONS = ("full", "read-only")
 STORE_MIB = 256
 
 
+def sweep(seeds: int) -> str:
+    """The sweep file, with so many seeds."""
+    return SWEEP.replace("SEEDS", str(seeds))
+
+
 @dataclass
 class Campaign:
-    """Two drivers and what was done to them. disk: of the store, where it can be tampered with."""
+    """Two drivers and what was done to them. trials: of the sweep. disk: of the store, if it can be tampered with."""
 
     folder: Path
+    trials: int
     rng: random.Random
     disk: Disk | None
     schedule: Schedule
@@ -135,7 +142,7 @@ class Campaign:
 
     def finished(self) -> bool:
         """Whether every trial is done."""
-        return len(list(self.store.glob("trials/*/part-0.parquet"))) == SWEEP_TRIALS
+        return len(list(self.store.glob("trials/*/part-0.parquet"))) == self.trials
 
 
 def repeated_steps(store: Path) -> tuple[int, int]:
@@ -149,7 +156,8 @@ def repeated_steps(store: Path) -> tuple[int, int]:
 def compared(store: Path, undisturbed: Path) -> dict[str, int]:
     """How many (table, trial) pairs hold the same rows, bit for bit, and what that took."""
     expected, found = curves(undisturbed), curves(store)
-    pairs = [(table, trial) for table, trials in expected.items() for trial in trials]
+    planned = {row["trial_id"] for path in store.glob("sweeps/*/*.parquet") for row in pq.read_table(path).to_pylist()}
+    pairs = [(table, trial) for table, trials in expected.items() for trial in sorted(planned & set(trials))]
     equal = sum(trial in found[table] and found[table][trial].equals(expected[table][trial]) for table, trial in pairs)
     made, steps = repeated_steps(store)
     return {"equal": equal, "pairs": len(pairs), "steps_made": made, "steps": steps}
@@ -159,35 +167,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--undisturbed", type=Path)
+    add_common(parser)
     given = parser.parse_args()
     if may_mount():
         in_own_mounts("benchmarks.faults")
     with tempfile.TemporaryDirectory() as name:
-        calm = run_undisturbed(given.undisturbed or Path(name) / "undisturbed")
-        result = {"seed": given.seed, **run_campaign(Path(name), given.kills, random.Random(given.seed), calm)}
+        folder, rng = Path(name), random.Random(given.seed)
+        calm = run_undisturbed(given.undisturbed or folder / "undisturbed", given.seeds)
+        result = {"seed": given.seed, **run_campaign(folder, given.kills, given.seeds, rng, calm)}
     print(json.dumps(result))
     if given.json:
         given.json.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def run_undisturbed(store: Path) -> Path:
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Options of every campaign on this sweep."""
+    parser.add_argument("--seeds", type=int, default=8, help=f"Seeds of the sweep, {ARMS} trials each.")
+    parser.add_argument("--json", type=Path, help="Keep the result here too.")
+    parser.add_argument("--undisturbed", type=Path, help="A store without faults, made or completed first, and kept.")
+
+
+def run_undisturbed(store: Path, seeds: int) -> Path:
     """Run the sweep into this store, without Ray, where it is not there yet; the store."""
     with tempfile.TemporaryDirectory() as name:
         file = Path(name) / "faults.yaml"
-        file.write_text(SWEEP)
+        file.write_text(sweep(seeds))
         command = [sys.executable, "-m", "orchestrator.cli", "run", str(file), "--store", str(store), "--local"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return store
 
 
-def run_campaign(folder: Path, actions: int, rng: random.Random, undisturbed: Path) -> dict[str, object]:
+def run_campaign(folder: Path, actions: int, seeds: int, rng: random.Random, undisturbed: Path) -> dict[str, object]:
     """Disturb, complete, compare."""
     disk = Disk(folder / "disturbed", STORE_MIB) if may_mount() else None
     kinds = ACTIONS + (DISK_ACTIONS if disk else ())
-    campaign = Campaign(folder, rng, disk, Schedule(kinds, rng))
-    (folder / "faults.yaml").write_text(SWEEP)
+    campaign = Campaign(folder, ARMS * seeds, rng, disk, Schedule(kinds, rng))
+    (folder / "faults.yaml").write_text(sweep(seeds))
     campaign.drivers = [campaign.start(), campaign.start()]
     while campaign.done.total() < actions and not campaign.finished():
         campaign.disturb()
@@ -196,7 +211,7 @@ def run_campaign(folder: Path, actions: int, rng: random.Random, undisturbed: Pa
     left = len([*campaign.store.glob("claims/*/*"), *campaign.store.glob("checkpoints/*/*")])
     result = {
         **{action: campaign.done[action] for action in sorted({*ACTIONS, *DISK_ACTIONS})},
-        "trials": SWEEP_TRIALS,
+        "trials": campaign.trials,
         "attempts": attempts(campaign.store).num_rows,
         "ended": dict(sorted(campaign.codes.items())),
         "codes": [*codes, last],

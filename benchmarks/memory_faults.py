@@ -1,6 +1,6 @@
 """Have Ray's memory monitor kill workers of a sweep, complete it, and compare its store with an undisturbed one.
 
-    python -m benchmarks.memory_faults [--kills 8] [--seed 4] [--json FILE] [--undisturbed FOLDER]
+    python -m benchmarks.memory_faults [--kills 8] [--seed 4] [--seeds 8] [--json FILE] [--undisturbed FOLDER]
 
 `coherence run --workers 2` starts a Ray of its own in a control group with 5 GiB of memory. At random times another
 program in the group takes memory until the group is beyond Ray's threshold and a worker that trains is gone, then gives
@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.disk import in_own_mounts
-from benchmarks.faults import SWEEP, SWEEP_TRIALS, compared, run_undisturbed
+from benchmarks.faults import ARMS, add_common, compared, run_undisturbed, sweep
 from benchmarks.memory import Eater, Group, limited, missing
 from orchestrator.fsck import fsck
 from orchestrator.store import open_store
@@ -36,8 +36,8 @@ SURROUNDINGS = {"RAY_memory_usage_threshold": str(THRESHOLD), "RAY_memory_monito
 class Campaign:
     """A driver with workers of its own, and what was done to them."""
 
-    def __init__(self, folder: Path, rng: random.Random, group: Group) -> None:
-        self.folder, self.rng, self.group = folder, rng, group
+    def __init__(self, folder: Path, trials: int, rng: random.Random, group: Group) -> None:
+        self.folder, self.trials, self.rng, self.group = folder, trials, rng, group
         self.done, self.codes = Counter[str](), Counter[str]()
         self.driver: subprocess.Popen | None = None
 
@@ -56,7 +56,7 @@ class Campaign:
         if self.driver.poll() is not None:
             self.codes[str(self.driver.returncode)] += 1
             self.drive()
-        time.sleep(self.rng.uniform(3.0, 10.0))
+        time.sleep(self.rng.uniform(5.0, 20.0))
         training = trial_processes(self.group)
         if training:
             self.done["killed" if self._press(training) else "withstood"] += 1
@@ -75,7 +75,7 @@ class Campaign:
 
     def finished(self) -> bool:
         """Whether every trial is done."""
-        return len(list(self.store.glob("trials/*/part-0.parquet"))) == SWEEP_TRIALS
+        return len(list(self.store.glob("trials/*/part-0.parquet"))) == self.trials
 
 
 def start(folder: Path) -> subprocess.Popen:
@@ -101,11 +101,11 @@ def trial_processes(group: Group) -> set[int]:
     return found
 
 
-def run_campaign(folder: Path, kills: int, rng: random.Random, undisturbed: Path) -> dict[str, object]:
+def run_campaign(folder: Path, kills: int, seeds: int, rng: random.Random, undisturbed: Path) -> dict[str, object]:
     """Disturb, complete, compare."""
-    (folder / "faults.yaml").write_text(SWEEP)
+    (folder / "faults.yaml").write_text(sweep(seeds))
     with limited(LIMIT_MIB) as group:
-        campaign = Campaign(folder, rng, group)
+        campaign = Campaign(folder, ARMS * seeds, rng, group)
         campaign.drive()
         while campaign.done["killed"] < kills and not campaign.finished():
             campaign.disturb()
@@ -117,7 +117,7 @@ def run_campaign(folder: Path, kills: int, rng: random.Random, undisturbed: Path
     tried = attempts(campaign.store)
     return {
         **{action: campaign.done[action] for action in ("killed", "withstood")},
-        "trials": SWEEP_TRIALS,
+        "trials": campaign.trials,
         "attempts": tried.num_rows,
         "failures": dict(sorted(Counter(filter(None, tried["failure"].to_pylist())).items())),
         "ended": dict(sorted(campaign.codes.items())),
@@ -131,15 +131,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=8)
     parser.add_argument("--seed", type=int, default=4)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--undisturbed", type=Path)
+    add_common(parser)
     given = parser.parse_args()
     if why := missing():
         raise SystemExit(why)
     in_own_mounts("benchmarks.memory_faults")
     with tempfile.TemporaryDirectory() as name:
-        calm = run_undisturbed(given.undisturbed or Path(name) / "undisturbed")
-        result = {"seed": given.seed, **run_campaign(Path(name), given.kills, random.Random(given.seed), calm)}
+        folder, rng = Path(name), random.Random(given.seed)
+        calm = run_undisturbed(given.undisturbed or folder / "undisturbed", given.seeds)
+        result = {"seed": given.seed, **run_campaign(folder, given.kills, given.seeds, rng, calm)}
     print(json.dumps(result))
     if given.json:
         given.json.write_text(json.dumps(result, indent=1) + "\n")
