@@ -192,7 +192,9 @@ def main() -> None:
     print(json.dumps(result))
     if given.json:
         given.json.parent.mkdir(exist_ok=True)
-        given.json.write_text(json.dumps({"seed": given.seed, **result}, indent=1) + "\n")
+        given.json.write_text(
+            json.dumps({"seed": given.seed, "seeds": given.seeds, "actions": given.actions, **result}, indent=1) + "\n"
+        )
 
 
 def campaign(cluster: Cluster, actions: int, undisturbed: Path) -> dict[str, object]:

@@ -174,7 +174,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, rng = Path(name), random.Random(given.seed)
         calm = run_undisturbed(given.undisturbed or folder / "undisturbed", given.seeds)
-        result = {"seed": given.seed, **run_campaign(folder, given.kills, given.seeds, rng, calm)}
+        options = {"seed": given.seed, "seeds": given.seeds, "kills": given.kills}
+        result = {**options, **run_campaign(folder, given.kills, given.seeds, rng, calm)}
     print(json.dumps(result))
     if given.json:
         given.json.write_text(json.dumps(result, indent=1) + "\n")
