@@ -96,11 +96,14 @@ class Campaign:
         )
 
     def disturb(self) -> None:
-        """One action; drivers that are gone begin again."""
+        """One action, once a driver is training; drivers that are gone begin again."""
         self.drivers = [driver if driver.poll() is None else self._again(driver) for driver in self.drivers]
         time.sleep(self.rng.uniform(1.0, 6.0))
-        victim, action = self.rng.choice(self.drivers), self.schedule.draw()
-        if victim.poll() is not None or (action == "cut" and not self._cut()):
+        at_work = [driver for driver in self.drivers if driver.pid in claimants(self.store) and driver.poll() is None]
+        if not at_work:  # on a busy machine a start takes a minute
+            return
+        victim, action = self.rng.choice(at_work), self.schedule.draw()
+        if action == "cut" and not self._cut():
             self.schedule.put_back(action)
             return
         self.done[action] += 1
@@ -143,6 +146,17 @@ class Campaign:
     def finished(self) -> bool:
         """Whether every trial is done."""
         return len(list(self.store.glob("trials/*/part-0.parquet"))) == self.trials
+
+
+def claimants(store: Path) -> set[int]:
+    """Processes of this machine that claim a trial."""
+    found = set()
+    for path in store.glob("claims/*/*"):
+        try:
+            found.add(json.loads(path.read_bytes())["pid"])
+        except (FileNotFoundError, ValueError, KeyError):
+            continue  # given back, or being made, at this moment
+    return found
 
 
 def repeated_steps(store: Path) -> tuple[int, int]:

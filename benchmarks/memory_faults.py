@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.disk import in_own_mounts
-from benchmarks.faults import ARMS, add_common, compared, run_undisturbed, sweep
+from benchmarks.faults import ARMS, add_common, claimants, compared, run_undisturbed, sweep
 from benchmarks.memory import Eater, Group, limited, missing
 from orchestrator.fsck import fsck
 from orchestrator.store import open_store
@@ -57,7 +57,7 @@ class Campaign:
             self.codes[str(self.driver.returncode)] += 1
             self.drive()
         time.sleep(self.rng.uniform(5.0, 20.0))
-        training = trial_processes(self.group)
+        training = claimants(self.store) & set(self.group.processes())
         if training:
             self.done["killed" if self._press(training) else "withstood"] += 1
 
@@ -89,16 +89,6 @@ def start(folder: Path) -> subprocess.Popen:
         stdout=subprocess.DEVNULL,
         stderr=(folder / "drivers.log").open("ab"),
     )
-
-
-def trial_processes(group: Group) -> set[int]:
-    """Workers of the group that run a trial, by the name that Ray gives them."""
-    found = set()
-    for pid in group.processes():
-        line = Path(f"/proc/{pid}/cmdline")
-        if line.exists() and line.read_bytes().startswith(b"ray::ResourceTrainable"):
-            found.add(pid)
-    return found
 
 
 def run_campaign(folder: Path, kills: int, seeds: int, rng: random.Random, undisturbed: Path) -> dict[str, object]:
