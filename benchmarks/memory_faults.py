@@ -28,8 +28,8 @@ from tests.test_kill import attempts
 
 LIMIT_MIB = 5 * 1024
 THRESHOLD = 0.8
-PIECE = 64 * 2**20
-WITHIN_S = 20.0
+PIECE = 256 * 2**20
+WITHIN_S = 120.0
 SURROUNDINGS = {"RAY_memory_usage_threshold": str(THRESHOLD), "RAY_memory_monitor_refresh_ms": "50"}
 
 
