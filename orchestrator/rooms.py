@@ -52,24 +52,23 @@ class _Floor:
     waiting: dict[Resources, deque[tuple[int, float]]]
     running: list[tuple[float, int, int, Resources, tuple[int, ...]]] = field(default_factory=list)
 
-    def begin(self, now: float) -> None:
-        """Start whatever fits."""
-        while self._begin_one(now):
+    def begin(self, now: float, index: int) -> None:
+        """Start whatever fits on this node."""
+        while self._begin_one(now, index):
             pass
 
-    def end_one(self) -> float:
-        """The trial that ends next leaves; when that is. Raises IndexError where none runs."""
+    def end_one(self) -> tuple[float, int]:
+        """The trial that ends next leaves: when that is, and from which node. Raises IndexError where none runs."""
         end, _, index, wanted, devices = heapq.heappop(self.running)
         self.rooms[index].give(wanted, devices)
-        return end
+        return end, index
 
-    def _begin_one(self, now: float) -> bool:
+    def _begin_one(self, now: float, index: int) -> bool:
         for wanted in sorted((one for one in self.waiting if self.waiting[one]), key=lambda one: self.waiting[one][0]):
-            for index, room in enumerate(self.rooms):
-                if (devices := room.take(wanted)) is not None:
-                    number, seconds = self.waiting[wanted].popleft()
-                    heapq.heappush(self.running, (now + seconds, number, index, wanted, devices))
-                    return True
+            if (devices := self.rooms[index].take(wanted)) is not None:
+                number, seconds = self.waiting[wanted].popleft()
+                heapq.heappush(self.running, (now + seconds, number, index, wanted, devices))
+                return True
         return False
 
 
@@ -80,10 +79,11 @@ def last_end(trials: Iterable[tuple[float, Resources]], nodes: Sequence[Node]) -
         waiting.setdefault(wanted, deque()).append((number, seconds))
     floor = _Floor([_Room(node.get("CPU", 0.0), [1.0] * int(node.get("GPU", 0))) for node in nodes], waiting)
     now = 0.0
-    floor.begin(now)
+    for index in range(len(nodes)):
+        floor.begin(now, index)
     while floor.running:
-        now = floor.end_one()
-        floor.begin(now)
+        now, index = floor.end_one()
+        floor.begin(now, index)  # nothing that waits fits on another: it did not before
     if stuck := [wanted for wanted, queue in waiting.items() if queue]:
         raise ValueError(f"no node holds {stuck}")
     return now
