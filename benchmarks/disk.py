@@ -8,10 +8,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 OWN_MOUNTS = "GRADIENT_COHERENCE_OWN_MOUNTS"
 BALLAST = "ballast"
+AGREES_S = 20.0
+"""Seconds that the kernel is asked for."""
 
 
 def in_own_mounts(module: str) -> None:
@@ -47,18 +50,26 @@ class Disk:
         finally:
             ballast.unlink()
 
-    def read_only(self, seconds: float) -> None:
-        """Refuse every write for a while. The kernel does so between two files that are open for writing."""
-        while subprocess.run(
-            ["mount", "-o", "remount,ro", self.folder], check=False, stderr=subprocess.DEVNULL
-        ).returncode:
-            time.sleep(0.01)
-        time.sleep(seconds)
-        subprocess.run(["mount", "-o", "remount,rw", self.folder], check=True)
+    def read_only(self, seconds: float) -> bool:
+        """Refuse every write for a while; False where the kernel refuses that, since files stay open for writing."""
+        return read_only_for(seconds, lambda options: ["mount", "-o", options, str(self.folder)], "")
 
     def remove(self) -> None:
         """Unmount it; the folder stays, empty."""
         subprocess.run(["umount", self.folder], check=True)
+
+
+def read_only_for(seconds: float, mount: Callable[[str], list[str]], kind: str) -> bool:
+    """Remount read-only for a while. mount: the command for these options. kind: `bind,` for one mount of several of a
+    file system. The kernel agrees only between two files that are open for writing: False where that never is."""
+    ends = time.monotonic() + AGREES_S
+    while subprocess.run(mount(f"remount,{kind}ro"), check=False, stderr=subprocess.DEVNULL).returncode:
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.01)
+    time.sleep(seconds)
+    subprocess.run(mount(f"remount,{kind}rw"), check=True)
+    return True
 
 
 def _take_up(file: int) -> None:

@@ -106,11 +106,13 @@ class Campaign:
         if action == "cut" and not self._cut():
             self.schedule.put_back(action)
             return
-        self.done[action] += 1
         if action in DISK_ACTIONS:
             assert self.disk is not None
             tamper = self.disk.full if action == "full" else self.disk.read_only
-            tamper(self.rng.uniform(2.0, 8.0))
+            if tamper(self.rng.uniform(2.0, 8.0)) is False:
+                self.schedule.put_back(action)
+                return
+        self.done[action] += 1
         if action == "kill":
             victim.kill()
             victim.wait()
