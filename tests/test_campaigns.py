@@ -36,7 +36,7 @@ from benchmarks.disk import Disk
 disk, seen = Disk(Path(sys.argv[1]) / "disk", 1), set()
 def write():
     try:
-        (disk.folder / "note").write_bytes(b"x" * 4096)
+        (disk.folder / "note").write_bytes(b"x" * 2**18)
     except OSError as error:
         seen.add(error.errno)
 for tamper, expected in ((disk.full, errno.ENOSPC), (disk.read_only, errno.EROFS)):
