@@ -40,10 +40,11 @@ def write():
     except OSError as error:
         seen.add(error.errno)
 for tamper, expected in ((disk.full, errno.ENOSPC), (disk.read_only, errno.EROFS)):
-    thread = threading.Thread(target=tamper, args=(0.3,))
+    thread = threading.Thread(target=tamper, args=(3.0,))
     thread.start()
-    while thread.is_alive():
+    while thread.is_alive() and expected not in seen:
         write()
+    thread.join()
     assert expected in seen, (tamper, seen)
     seen.clear()
     write()
