@@ -58,8 +58,21 @@ ACTIONS = (
     "read-only",
 )
 CUT_S = 20.0
+TRIES = 5
+"""Starts of Ray on a host before the campaign is given up."""
 STORE_MIB = 1536
 """More than the free space that preflight asks for."""
+
+
+def patiently(host: Host, start: Callable[[], None]) -> None:
+    """Start Ray, whatever was left of it: it gives up after 30 seconds, which a busy machine may need more often."""
+    for more in range(TRIES - 1, -1, -1):
+        host.run("ray", "stop", "--force", check=False, timeout=300.0)
+        try:
+            return start()
+        except AssertionError:
+            if not more:
+                raise
 
 
 class Cluster:
@@ -74,15 +87,14 @@ class Cluster:
     def start(self) -> None:
         """Ray everywhere, and a driver."""
         give_token([self.hosts[index] for index in range(3)], "0" * 64)
-        start_head(self.hosts[0])
+        patiently(self.hosts[0], lambda: start_head(self.hosts[0]))
         for index in (1, 2):
             self.join(index)
         self.drive()
 
     def join(self, index: int) -> None:
         """Ray on a worker, whatever was left of it."""
-        self.hosts[index].run("ray", "stop", "--force", check=False)
-        start_worker(self.hosts[index], self.hosts[0])
+        patiently(self.hosts[index], lambda: start_worker(self.hosts[index], self.hosts[0]))
 
     def drive(self) -> None:
         """Start `coherence run` on the head."""
@@ -187,10 +199,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         calm = run_undisturbed(given.undisturbed or Path(name) / "undisturbed", given.seeds)
         disk = Disk(Path(name) / "shared", STORE_MIB)
-        with Hosts(3, Path(name), {**SURROUNDINGS, **QUICK}) as hosts:
-            (hosts.shared / "faults.yaml").write_text(sweep(given.seeds))
-            result = campaign(Cluster(hosts, ARMS * given.seeds, random.Random(given.seed), disk), given.actions, calm)
-        disk.remove()
+        try:
+            with Hosts(3, Path(name), {**SURROUNDINGS, **QUICK}) as hosts:
+                (hosts.shared / "faults.yaml").write_text(sweep(given.seeds))
+                cluster = Cluster(hosts, ARMS * given.seeds, random.Random(given.seed), disk)
+                result = campaign(cluster, given.actions, calm)
+        finally:
+            disk.remove()
     print(json.dumps(result))
     if given.json:
         given.json.parent.mkdir(exist_ok=True)

@@ -217,6 +217,16 @@ def run_undisturbed(store: Path, seeds: int) -> Path:
 def run_campaign(folder: Path, actions: int, seeds: int, rng: random.Random, undisturbed: Path) -> dict[str, object]:
     """Disturb, complete, compare."""
     disk = Disk(folder / "disturbed", STORE_MIB) if may_mount() else None
+    try:
+        return _run(folder, actions, seeds, rng, undisturbed, disk)
+    finally:
+        if disk:
+            disk.remove()
+
+
+def _run(
+    folder: Path, actions: int, seeds: int, rng: random.Random, undisturbed: Path, disk: Disk | None
+) -> dict[str, object]:
     kinds = ACTIONS + (DISK_ACTIONS if disk else ())
     campaign = Campaign(folder, ARMS * seeds, rng, disk, Schedule(kinds, rng))
     (folder / "faults.yaml").write_text(sweep(seeds))
@@ -226,7 +236,7 @@ def run_campaign(folder: Path, actions: int, seeds: int, rng: random.Random, und
     codes = [driver.wait() for driver in campaign.drivers]
     last = campaign.start().wait()
     left = len([*campaign.store.glob("claims/*/*"), *campaign.store.glob("checkpoints/*/*")])
-    result = {
+    return {
         **{action: campaign.done[action] for action in sorted({*ACTIONS, *DISK_ACTIONS})},
         "trials": campaign.trials,
         "attempts": attempts(campaign.store).num_rows,
@@ -236,9 +246,6 @@ def run_campaign(folder: Path, actions: int, seeds: int, rng: random.Random, und
         "claims_and_checkpoints_left": left,
         "fsck": dict(sorted(Counter(finding.kind for finding in fsck(open_store(campaign.store))).items())),
     }
-    if disk:
-        disk.remove()
-    return result
 
 
 if __name__ == "__main__":
