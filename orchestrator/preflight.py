@@ -5,6 +5,7 @@ judges the reports. `look` and what it calls import nothing of the distribution 
 other packages, or none.
 """
 
+import errno
 import os
 import platform
 import shutil
@@ -30,6 +31,7 @@ FOLDER = "preflight-"
 FREE_BYTES = 2**30
 """Free space below which no sweep begins; what the sweep needs `coherence plan` says."""
 
+ROOM = "Make room; `coherence plan` says what the sweep needs."
 SHARE = "Give a --store on storage that every node sees under the same path, mounted for writing."
 
 
@@ -134,15 +136,16 @@ def other_versions(there: Mapping[str, str], here: Mapping[str, str]) -> str | N
 
 
 def _store_fault(report: NodeReport, store: str) -> str | None:
-    if report.look.unwritable:
-        return f"cannot write to the store {store}: {report.look.unwritable}. {SHARE}"
+    if why := report.look.unwritable:
+        remedy = ROOM if why in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)) else SHARE
+        return f"cannot write to the store {store}: {why}. {remedy}"
     if report.note_read != report.node:
         return f"wrote to the store {store}, and this process does not see it: the two are not the same. {SHARE}"
     free = report.look.free_bytes
     if free is not None and free < FREE_BYTES:
         return (
             f"sees {free / 2**20:,.0f} MiB free in the store {store}, expected at least {FREE_BYTES / 2**20:,.0f} MiB."
-            " Make room; `coherence plan` says what the sweep needs."
+            f" {ROOM}"
         )
     return None
 

@@ -31,6 +31,7 @@ REFUSED = {
     "no ray package": (seen(versions={**VERSIONS, "ray": "none"}), r"ray none \(here 2.60.0\)"),
     "no store": (seen(unwritable="No such file or directory", free_bytes=None), "/mnt/store: No such file"),
     "read-only store": (seen(unwritable="Read-only file system"), "Read-only file system. Give a --store"),
+    "no room for a note": (seen(unwritable="No space left on device"), r"No space left on device\. Make room"),
     "a store of its own": (replace(GOOD, note_read=None), "not the same. Give a --store on storage"),
     "another note": (replace(GOOD, note_read=""), "not the same"),
     "full disk": (seen(free_bytes=FREE_BYTES - 1), "1,024 MiB free .* Make room"),
