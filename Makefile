@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-cluster check format models bench papers validation audit clean
+.PHONY: help install demo test test-all test-cluster check format models bench papers validation audit hashes clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,5 +58,12 @@ audit:  ## look the pinned dependencies up among known vulnerabilities; needs a 
 	@.audit/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off -r constraints.txt \
 		|| { echo "make audit: the lines above name what is vulnerable, or what could not be looked up (without a network: everything)."; exit 1; }
 
+hashes:  ## rewrite requirements-hashed.txt from constraints.txt; needs a network with a package index
+	@$(PYTHON) -m venv .hashes && .hashes/bin/python -m pip install --quiet --disable-pip-version-check uv \
+		|| { echo "make hashes: uv could not be installed; it needs a network with a package index."; exit 2; }
+	@.hashes/bin/uv pip compile pyproject.toml --extra sweep --extra dev -c constraints.txt --universal \
+		--python-version 3.11 --generate-hashes --no-annotate --quiet --default-index https://pypi.org/simple \
+		--custom-compile-command "make hashes" -o requirements-hashed.txt
+
 clean:  ## remove the environment and caches; results/ stays
-	rm -rf .venv .audit .ruff_cache .mypy_cache .hypothesis build *.egg-info
+	rm -rf .venv .audit .hashes .ruff_cache .mypy_cache .hypothesis build *.egg-info

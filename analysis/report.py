@@ -15,6 +15,7 @@ from analysis.errors import Skipped
 from analysis.evaluation import evaluate
 from analysis.figures import FIGURES
 from analysis.gallery import Drawn, NotDrawn, code_version, draw_all
+from analysis.launches import Launch, launches
 from analysis.limits import Limit, limits
 from analysis.stats import KIND_WORDS, kind_of
 from analysis.store import Store
@@ -48,6 +49,7 @@ class Cost:
     unfinished: int
     peak_memory_mib: float | None
     plan: "Expected | None"
+    launches: tuple[Launch, ...] = ()
 
     @property
     def measuring_share(self) -> str:
@@ -179,6 +181,7 @@ def cost(store: Store, sweep: Sweep) -> Cost:
         unfinished=last.filter(~pl.col("outcome").is_in(FINISHED)).height,
         peak_memory_mib=None if peak is None else float(peak),  # type: ignore[arg-type]
         plan=expected(last),
+        launches=tuple(launches(sweep.trials, last)),
     )
 
 
@@ -207,10 +210,11 @@ def expected(attempts: pl.DataFrame) -> Expected | None:
 
 
 def _provenance(sweep: Sweep) -> list[tuple[str, str, int]]:
-    """(what, value, number of trials) for every distinct value in the provenance; nested keys joined by dots."""
+    """(what, value, number of trials) for every distinct value in the provenance; nested keys joined by dots. What was
+    expected of a launch stands under Cost."""
     counts: Counter[tuple[str, str]] = Counter()
     for text in sweep.trials["provenance"].drop_nulls():
-        counts.update(set(_flat("", _parsed(text))))
+        counts.update({pair for pair in _flat("", _parsed(text)) if not pair[0].startswith("launch.")})
     digests = sweep.trials["data_sha256"].drop_nulls().unique().len()
     rows = [(what, value, count) for (what, value), count in sorted(counts.items())]
     versions = ", ".join(map(str, sweep.trials["numerics_version"].drop_nulls().unique().sort()))

@@ -1,13 +1,15 @@
 """Disturb a sweep on a real Ray cluster of three hosts at random, and compare its store with an undisturbed one.
 
-    python -m benchmarks.cluster_faults [--actions 20] [--seed 3] [--json FILE]
+    python -m benchmarks.cluster_faults [--actions 20] [--seed 40] [--seeds 8] [--json FILE] [--undisturbed FOLDER]
 
 The hosts are network namespaces (`tests/cluster`): a head and two workers of one CPU. Needs root and iproute2. A
 seeded schedule kills trial processes, raylets, whole hosts, the driver and the head, sends SIGTERM to trial processes,
 and cuts a host off the network until Ray has given it up, while the store stays in its reach: its trial goes on as a
-late writer until it is plugged in again. What was killed is started again. A claim lasts six seconds here, and Ray
-gives a silent node up after about six.
-Prints what was done, the attempts, and how many (table, trial) pairs equal the undisturbed ones bit for bit.
+late writer until it is plugged in again. The store's disk is filled, and a worker's mount of it made read-only, for
+some seconds, on which the driver gives up. What has ended is started again. A claim lasts six seconds here, and Ray
+gives a silent node up after about six. Every kind of action comes up once in 13, unless the sweep ends before.
+Prints what was done, the attempts, how many (table, trial) pairs equal the undisturbed ones bit for bit, and what
+`coherence fsck` finds in the end.
 """
 
 import argparse
@@ -22,7 +24,11 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.faults import SWEEP, SWEEP_TRIALS, compared
+from benchmarks.disk import Disk, in_own_mounts, read_only_for
+from benchmarks.faults import ARMS, add_common, compared, run_undisturbed, sweep
+from benchmarks.schedule import Schedule
+from orchestrator.fsck import fsck
+from orchestrator.store import open_store
 from tests.cluster.host import SHARED, Host
 from tests.cluster.hosts import Hosts, missing
 from tests.cluster.ray_hosts import SURROUNDINGS, coherence, give_token, start_head, start_worker
@@ -48,29 +54,47 @@ ACTIONS = (
     "partition",
     "driver",
     "head",
+    "full",
+    "read-only",
 )
 CUT_S = 20.0
+TRIES = 5
+"""Starts of Ray on a host before the campaign is given up."""
+STORE_MIB = 1536
+"""More than the free space that preflight asks for."""
+
+
+def patiently(host: Host, start: Callable[[], None]) -> None:
+    """Start Ray, whatever was left of it: it gives up after 30 seconds, which a busy machine may need more often."""
+    for more in range(TRIES - 1, -1, -1):
+        host.run("ray", "stop", "--force", check=False, timeout=300.0)
+        try:
+            return start()
+        except AssertionError:
+            if not more:
+                raise
 
 
 class Cluster:
     """Three hosts, Ray on them, and a driver on the head."""
 
-    def __init__(self, hosts: Hosts, rng: random.Random) -> None:
-        self.hosts, self.rng, self.done = hosts, rng, Counter[str]()
+    def __init__(self, hosts: Hosts, trials: int, rng: random.Random, disk: Disk) -> None:
+        self.hosts, self.trials, self.rng, self.disk = hosts, trials, rng, disk
+        self.done, self.codes = Counter[str](), Counter[str]()
+        self.schedule = Schedule(ACTIONS, rng)
         self.driver: subprocess.Popen | None = None
 
     def start(self) -> None:
         """Ray everywhere, and a driver."""
         give_token([self.hosts[index] for index in range(3)], "0" * 64)
-        start_head(self.hosts[0])
+        patiently(self.hosts[0], lambda: start_head(self.hosts[0]))
         for index in (1, 2):
             self.join(index)
         self.drive()
 
     def join(self, index: int) -> None:
         """Ray on a worker, whatever was left of it."""
-        self.hosts[index].run("ray", "stop", "--force", check=False)
-        start_worker(self.hosts[index], self.hosts[0])
+        patiently(self.hosts[index], lambda: start_worker(self.hosts[index], self.hosts[0]))
 
     def drive(self) -> None:
         """Start `coherence run` on the head."""
@@ -82,9 +106,12 @@ class Cluster:
         """One action; a driver that has ended begins again."""
         time.sleep(self.rng.uniform(4.0, 12.0))
         if self.driver is not None and self.driver.poll() is not None:
+            self.codes[str(self.driver.returncode)] += 1
             self.drive()
-        action, index = self.rng.choice(ACTIONS), self.rng.choice((1, 2))
-        if self._actions()[action](index) is not False:
+        action, index = self.schedule.draw(), self.rng.choice((1, 2))
+        if self._actions()[action](index) is False:
+            self.schedule.put_back(action)
+        else:
             self.done[action] += 1
 
     def worker(self, index: int) -> bool:
@@ -133,9 +160,21 @@ class Cluster:
         self.hosts.boot(0)
         self.start()
 
+    def full(self, index: int) -> None:
+        """Leave no room in the store for a while."""
+        del index
+        self.disk.full(self.rng.uniform(2.0, 10.0))
+
+    def read_only(self, index: int) -> bool:
+        """Let a worker's host mount the store read-only for a while. On the head the driver's log is always open."""
+        host = self.hosts[index]
+        return read_only_for(
+            self.rng.uniform(2.0, 10.0), lambda options: host.command("mount", "-o", options, str(SHARED)), "bind,"
+        )
+
     def _actions(self) -> dict[str, Callable[[int], bool | None]]:
-        own = {name: getattr(self, name) for name in set(ACTIONS) - {"driver"}}
-        return {**own, "driver": self.kill_driver}
+        named = {"driver": self.kill_driver, "read-only": self.read_only}
+        return {**{name: getattr(self, name) for name in set(ACTIONS) - set(named)}, **named}
 
     def _signal(self, host: Host, number: signal.Signals) -> bool:
         trials = [pid for pid, line in host.processes().items() if line.startswith("ray::ResourceTrainable")]
@@ -145,28 +184,37 @@ class Cluster:
 
     def finished(self) -> bool:
         """Whether every trial is done."""
-        return len(list(self.hosts.shared.glob("disturbed/trials/*/part-0.parquet"))) == SWEEP_TRIALS
+        return len(list(self.hosts.shared.glob("disturbed/trials/*/part-0.parquet"))) == self.trials
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--actions", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=3)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--actions", type=int, default=26)
+    parser.add_argument("--seed", type=int, default=40)
+    add_common(parser)
     given = parser.parse_args()
     if why := missing():
         raise SystemExit(why)
-    with tempfile.TemporaryDirectory() as name, Hosts(3, Path(name), {**SURROUNDINGS, **QUICK}) as hosts:
-        (hosts.shared / "faults.yaml").write_text(SWEEP)
-        hosts[1].run(*coherence("run", SHARED / "faults.yaml", "--store", SHARED / "calm", "--local"), timeout=1200)
-        result = campaign(Cluster(hosts, random.Random(given.seed)), given.actions)
+    in_own_mounts("benchmarks.cluster_faults")
+    with tempfile.TemporaryDirectory() as name:
+        calm = run_undisturbed(given.undisturbed or Path(name) / "undisturbed", given.seeds)
+        disk = Disk(Path(name) / "shared", STORE_MIB)
+        try:
+            with Hosts(3, Path(name), {**SURROUNDINGS, **QUICK}) as hosts:
+                (hosts.shared / "faults.yaml").write_text(sweep(given.seeds))
+                cluster = Cluster(hosts, ARMS * given.seeds, random.Random(given.seed), disk)
+                result = campaign(cluster, given.actions, calm)
+        finally:
+            disk.remove()
     print(json.dumps(result))
     if given.json:
         given.json.parent.mkdir(exist_ok=True)
-        given.json.write_text(json.dumps({"seed": given.seed, **result}, indent=1) + "\n")
+        given.json.write_text(
+            json.dumps({"seed": given.seed, "seeds": given.seeds, "actions": given.actions, **result}, indent=1) + "\n"
+        )
 
 
-def campaign(cluster: Cluster, actions: int) -> dict[str, object]:
+def campaign(cluster: Cluster, actions: int, undisturbed: Path) -> dict[str, object]:
     """Disturb, complete, compare."""
     began = time.monotonic()
     cluster.start()
@@ -182,11 +230,13 @@ def campaign(cluster: Cluster, actions: int) -> dict[str, object]:
     store = cluster.hosts.shared / "disturbed"
     return {
         **{action: cluster.done[action] for action in sorted(set(ACTIONS))},
-        "trials": SWEEP_TRIALS,
+        "trials": cluster.trials,
         "done": len(list(store.glob("trials/*/part-0.parquet"))),
         "attempts": attempts(store).num_rows,
+        "ended": dict(sorted(cluster.codes.items())),
         "codes": codes,
-        **compared(store, cluster.hosts.shared / "calm"),
+        **compared(store, undisturbed),
+        "fsck": dict(sorted(Counter(finding.kind for finding in fsck(open_store(store))).items())),
         "minutes": round((time.monotonic() - began) / 60, 1),
     }
 

@@ -1,6 +1,7 @@
 """Write docs/reliability.md from what the campaigns left in benchmarks/results.
 
 python -m benchmarks.faults --json benchmarks/results/faults.json
+python -m benchmarks.memory_faults --json benchmarks/results/memory_faults.json
 python -m benchmarks.cluster_faults --json benchmarks/results/cluster_faults.json
 python -m benchmarks.object_store_faults --json benchmarks/results/object_store_faults.json
 python -m benchmarks.object_store_faults --server radosgw --json benchmarks/results/object_store_faults_radosgw.json
@@ -14,13 +15,18 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 ROOT = Path(__file__).parents[1]
-CAMPAIGNS = ("faults", "cluster_faults", "object_store_faults", "object_store_faults_radosgw")
+CAMPAIGNS = ("faults", "memory_faults", "cluster_faults", "object_store_faults", "object_store_faults_radosgw")
 NAMES = {
     "equal": "equal (table, trial) pairs",
     "pairs": "(table, trial) pairs",
     "steps": "steps of the finished trials",
     "steps_made": "steps made, in attempts whose end is known",
-    "codes": "exit codes of the drivers, the last of which completes the sweep",
+    "ended": "drivers that ended under way, by exit code",
+    "codes": "exit codes of the last drivers, the very last of which completes the sweep",
+    "killed": "workers that the memory monitor killed while they trained, at least",
+    "withstood": "times that memory was taken and none was killed",
+    "failures": "attempts that failed or were preempted, by class",
+    "fsck": "findings of `coherence fsck`, by kind",
     "ended_early": "drivers that ended before the last fault and were started again, by exit code",
     "lost_request": "connections cut in the middle of a request",
     "lost_answer": "connections cut before an answer",
@@ -50,7 +56,9 @@ def page() -> str:
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"numbers": numbers, "verdict": verdict}
-    return environment.get_template("reliability.md.j2").render({name: _result(name) for name in CAMPAIGNS})
+    return environment.get_template("reliability.md.j2").render(
+        {name: _result(name) for name in CAMPAIGNS}, commands=[_command(name) for name in CAMPAIGNS if _result(name)]
+    )
 
 
 def _result(name: str) -> dict[str, Any] | None:
@@ -58,12 +66,20 @@ def _result(name: str) -> dict[str, Any] | None:
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
+def _command(name: str) -> str:
+    """With the options that the result was made with."""
+    result = _result(name) or {}
+    given = ("seed", "seeds", "kills", "actions", "faults", "epochs")
+    options = [f"--{option} {result[option]}" for option in given if option in result]
+    module = name.removesuffix("_radosgw")
+    options += ["--server radosgw"] if module != name else []
+    return " ".join(["python -m", f"benchmarks.{module}", *options, f"--json benchmarks/results/{name}.json"])
+
+
 def _text(value: object) -> str:
     if isinstance(value, dict):
-        value = [f"{number} with {name}" for name, number in value.items()]
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return str(value)
+        return ", ".join(f"{name}: {count}" for name, count in value.items()) or "none"
+    return (", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ class Endings:
     driver: this launch; only rows of its own workers are closed. stop_family, stop_all: ask the workers to begin no
     other trial of this one's family, or none at all.
 
-    A store that cannot be written concerns every trial: the first such error ends the launch and is `fatal`.
+    A store that cannot be written and a node on which no trial can run concern every trial: the first such error ends
+    the launch and is `fatal`.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Endings:
         stop_all: Callable[[], None],
         driver: str = "",
     ) -> None:
-        self.fatal: OSError | None = None
+        self.fatal: OSError | ClusterError | None = None
         self.held: set[str] = set()
         self._driver = driver
         self._observer, self._store, self._specs = observer, store, specs
@@ -66,6 +67,8 @@ class Endings:
 
     def recovers(self, identity: str, error: BaseException | None) -> None:
         """The worker did not come back, and the trial will be started again where its failures allow."""
+        if self._unfit(error):
+            return
         preempted = newest_attempt(self._store, identity).get("failure") == "preempted"
         why = "its worker was preempted" if preempted else self._close(identity, error)
         if self.fatal is None and may_retry(failures_since(self._store, identity, self._firsts[identity])):
@@ -106,9 +109,19 @@ class Endings:
 
     def gave_up(self, identity: str, error: BaseException | None) -> None:
         """The worker did not come back, and nobody starts the trial again."""
+        if self._unfit(error):
+            return
         self._over.add(identity)
         self._observer.failed(identity, self._close(identity, error))
         self._look_at_family(identity)
+
+    def _unfit(self, error: BaseException | None) -> bool:
+        """Whether a worker refused its node, before it began the trial: the launch ends, the trial stays as it was."""
+        if not isinstance(error, ClusterError):
+            return False
+        self.fatal = self.fatal or error
+        self._stop_all()
+        return True
 
     def _close(self, identity: str, error: BaseException | None) -> str:
         lost = error is None or type(error).__module__.startswith("ray.")

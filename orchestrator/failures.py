@@ -2,7 +2,7 @@
 
 device-memory    the accelerator has too little memory
 host-memory      the machine has too little memory, or its memory monitor killed the worker
-infrastructure   disk, mount, network, a node or worker that is gone, data that cannot be had
+infrastructure   disk, mount, network, a node or worker that is gone or unfit, data that cannot be had
 preempted        its process was asked to go (SIGTERM); a checkpoint was saved, the attempt is `interrupted`
 time-out         the wall time allowed was used up; its checkpoint is kept
 bug              everything else: the same again would fail again
@@ -65,4 +65,4 @@ def _is_infrastructure(error: BaseException, names: set[str], home: str) -> bool
     if isinstance(error, OSError):
         lost = isinstance(error, ConnectionError | TimeoutError)
         return lost or error.errno in STORAGE or error.errno in NETWORK
-    return "MissingDataError" in names or (home == "ray" and "RayTaskError" not in names)
+    return bool({"MissingDataError", "ClusterError"} & names) or (home == "ray" and "RayTaskError" not in names)

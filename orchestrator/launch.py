@@ -10,11 +10,13 @@ from orchestrator.stop import StopSwitch
 
 @dataclass(frozen=True)
 class ForWorkers:
-    """What every trial of a launch is given, beside its spec. estimates: CPU seconds by trial id."""
+    """What every trial of a launch is given, beside its spec. digest, versions: of the
+    driver's sources and packages. estimates: CPU seconds by trial id."""
 
     options: RunOptions
     flag: str
     digest: str
+    versions: dict[str, str]
     attempt: Attempt
     estimates: dict[str, float]
 

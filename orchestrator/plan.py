@@ -8,11 +8,14 @@ from orchestrator.early_stopping import was_stopped_early
 from orchestrator.errors import UserError
 from orchestrator.estimates import Amount, Estimator, estimator_from, total
 from orchestrator.failures import FAILURES
+from orchestrator.known_shares import known_shares
 from orchestrator.load import LoadedSweep
 from orchestrator.makespan import makespan
 from orchestrator.nodes import Cluster
+from orchestrator.packed_plan import Packing
+from orchestrator.packing import enlarged, short_of_memory
 from orchestrator.reading import Damage
-from orchestrator.resources import Request, Resources, fit, slots
+from orchestrator.resources import Request, Resources, fit
 from orchestrator.states import Status, count, failure_of, is_finished, survey
 from orchestrator.store import Store
 from trainables.registry import nearest
@@ -46,8 +49,8 @@ class Plan:
     """What a run would do. `to_run` is in the order of running: the longest first.
 
     seconds, bytes: expected of each trial to run. resources: what the sweep asks for each. workers: trials at once, on
-    the nodes of `cluster` where one is named. notice: what these nodes lack. stale: finished trials of an older
-    numerics version; they are among `to_run` when they are to be run again.
+    the nodes of `cluster` where one is named. packing: what each takes of a GPU. notice: what these nodes lack. stale:
+    finished trials of an older numerics version; they are among `to_run` when they are to be run again.
     """
 
     status: Status
@@ -57,6 +60,7 @@ class Plan:
     bytes: dict[str, Amount]
     resources: Request
     workers: int
+    packing: Packing
     cluster: Cluster | None
     notice: str | None
     basis: str
@@ -76,7 +80,7 @@ class Plan:
     @property
     def wall(self) -> Amount:
         """Seconds until the last one ends, with `workers` at once and the longest started first."""
-        return makespan(self.seconds.values(), self.workers)
+        return self.packing.wall(self._timed()) if self.packing.nodes else makespan(self.seconds.values(), self.workers)
 
     @property
     def money(self) -> Amount | None:
@@ -84,9 +88,9 @@ class Plan:
         return self.cluster.money(self.wall) if self.cluster else None
 
     @property
-    def gpu(self) -> float:
-        """Share of a GPU that each trial occupies; the whole of one, at most, where shares are measured at launch."""
-        return self.resources.at_most.gpu
+    def gpu(self) -> Amount:
+        """Shares of a GPU times seconds, summed over the trials to run."""
+        return self.packing.gpu_seconds(self._timed())
 
     @property
     def disk(self) -> Amount:
@@ -101,7 +105,7 @@ class Plan:
             "stale": len(self.stale),
             "to_run": list(self.to_run),
             **_rounded("cpu_seconds", cpu, 1),
-            **_rounded("gpu_seconds", Amount(*(self.gpu * each for each in (cpu.middle, cpu.low, cpu.high))), 1),
+            **_rounded("gpu_seconds", self.gpu, 1),
             **_rounded("wall_seconds", wall, 1),
             **_rounded("disk_bytes", disk, None),
             "workers": self.workers,
@@ -110,6 +114,9 @@ class Plan:
             **(_rounded("money", self.money, 2) if self.money else dict.fromkeys(MONEY)),
             "basis": self.basis,
         }
+
+    def _timed(self) -> list[tuple[TrialSpec, Amount]]:
+        return [(spec, self.seconds[identity]) for identity, spec in self.to_run.items()]
 
 
 def make_plan(
@@ -125,10 +132,7 @@ def make_plan(
 
     cluster: the nodes to plan for, in place of `workers`; refused where no trial fits on any.
     """
-    notice = None
-    if cluster is not None:
-        shape, notice = fit(loaded.resources.at_most, cluster.nodes, auto=loaded.resources.gpu == "auto")
-        workers = slots(shape, cluster.nodes)
+    packing, notice = _packing(loaded, store, cluster)
     damage = Damage()
     states, old = survey(store, loaded.specs, damage)
     chosen = _chosen(states, old, store, wanted, damage)
@@ -147,13 +151,25 @@ def make_plan(
         seconds={identity: seconds[identity] for identity in order},
         bytes={identity: estimator.bytes(specs[identity]) for identity in order},
         resources=loaded.resources,
-        workers=workers or default_workers(loaded.resources.at_most),
+        workers=packing.at_once(specs.values()) or workers or default_workers(loaded.resources.at_most),
+        packing=packing,
         cluster=cluster,
         notice=notice,
         basis=TIMED if calibrated else _basis(estimator, list(specs.values())),
         stale=[identity for identity in loaded.specs if identity in old],
         damage=damage,
     )
+
+
+def _packing(loaded: LoadedSweep, store: Store, cluster: Cluster | None) -> tuple[Packing, str | None]:
+    """What trials take, and what the nodes lack. Shares that launches measured are enlarged as a launch would."""
+    everyone, notice, auto = loaded.resources.at_most, None, loaded.resources.gpu == "auto"
+    if cluster is not None:
+        everyone, notice = fit(everyone, cluster.nodes, auto=auto)
+    if not auto or not everyone.gpu:
+        return Packing(everyone, {}, cluster.nodes if cluster else (), auto=False), notice
+    shares = enlarged(known_shares(store), short_of_memory(store, loaded.specs.values()))
+    return Packing(everyone, shares, cluster.nodes if cluster else (), auto=True), notice
 
 
 def default_workers(resources: Resources) -> int:

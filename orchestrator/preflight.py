@@ -5,13 +5,14 @@ judges the reports. `look` and what it calls import nothing of the distribution 
 other packages, or none; only a note in an object store is written by the node's own packages.
 """
 
+import errno
 import os
 import platform
 import shutil
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -30,13 +31,15 @@ SKEW_S = 10.0
 FOLDER = "preflight-"
 """The folder of notes in the store begins so; it is gone when the sweep begins."""
 
-REMEDY = "Give a --store on storage that every node sees under the same path, mounted for writing."
-REMOTE_REMEDY = (
+REMOTE_SHARE = (
     "Give every node the endpoint and keys of the object store (AWS_* or ~/.aws) before Ray is started on it."
 )
 
 FREE_BYTES = 2**30
 """Free space below which no sweep begins; what the sweep needs `coherence plan` says."""
+
+ROOM = "Make room; `coherence plan` says what the sweep needs."
+SHARE = "Give a --store on storage that every node sees under the same path, mounted for writing."
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ def judge(reports: Sequence[NodeReport], sources: Seen, here: dict[str, str], st
     for report in reports:
         fault = (
             _other_sources(report, sources)
-            or _other_versions(report, here)
+            or other_versions(report.look.versions, here)
             or _store_fault(report, store)
             or _wrong_clock(report)
         )
@@ -150,25 +153,34 @@ def _other_sources(report: NodeReport, sources: Seen) -> str | None:
     return difference(sources, report.look.sources)
 
 
-def _other_versions(report: NodeReport, here: dict[str, str]) -> str | None:
-    there = report.look.versions
+def judge_data(name: str, lacking: Sequence[str]) -> None:
+    """Refuse a cluster with a node that cannot load the sweep's data: ClusterError with the node (`name`), the first
+    data set that it lacks, by its own words, and what to do."""
+    if lacking:
+        more = f" {len(lacking) - 1} more of the sweep's data sets are missing there." if len(lacking) > 1 else ""
+        raise ClusterError(f"{name} cannot load what the sweep reads: {lacking[0]}{more}")
+
+
+def other_versions(there: Mapping[str, str], here: Mapping[str, str]) -> str | None:
+    """How a node's versions differ from those of the process that starts the sweep; None if they are the same."""
     differing = [f"{name} {there.get(name)} (here {here[name]})" for name in here if there.get(name) != here[name]]
     if not differing:
         return None
-    return f"has other versions than this process: {', '.join(differing)}. Install the same ones on every node."
+    return f"has other versions than the driver: {', '.join(differing)}. Install the same ones on every node."
 
 
 def _store_fault(report: NodeReport, store: str) -> str | None:
-    remedy = REMOTE_REMEDY if "://" in store else REMEDY
-    if report.look.unwritable:
-        return f"cannot write to the store {store}: {report.look.unwritable}. {remedy}"
+    share = REMOTE_SHARE if "://" in store else SHARE
+    if why := report.look.unwritable:
+        remedy = ROOM if why in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)) else share
+        return f"cannot write to the store {store}: {why}. {remedy}"
     if report.note_read != report.node:
-        return f"wrote to the store {store}, and this process does not see it: the two are not the same. {remedy}"
+        return f"wrote to the store {store}, and this process does not see it: the two are not the same. {share}"
     free = report.look.free_bytes
     if free is not None and free < FREE_BYTES:
         return (
             f"sees {free / 2**20:,.0f} MiB free in the store {store}, expected at least {FREE_BYTES / 2**20:,.0f} MiB."
-            " Make room; `coherence plan` says what the sweep needs."
+            f" {ROOM}"
         )
     return None
 

@@ -58,6 +58,11 @@ def share_of(spec: str, most: int) -> Share:
     return find_share(CudaMeter(), parse_spec(spec), most)
 
 
+def device_here() -> Device:
+    """This process's device, while nothing else is on it."""
+    return CudaMeter().device()
+
+
 def cap_memory(part: float) -> None:
     """Let torch allocate no more than this part of the device's memory in this process."""
     import torch

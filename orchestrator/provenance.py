@@ -52,6 +52,11 @@ def collect(store: Location) -> str:
     return json.dumps(content, sort_keys=True)
 
 
+def with_launch(provenance: str, **facts: object) -> str:
+    """The same with what the plan expected of this launch, which the report holds against what came of it."""
+    return json.dumps({**json.loads(provenance), "launch": facts}, sort_keys=True)
+
+
 def git_state(package: Path) -> dict[str, Any] | None:
     """Commit and whether the packages' folders differ from it; None where they are not in a git checkout of theirs.
 

@@ -12,13 +12,16 @@ from types import FrameType
 from orchestrator.address import require_answer
 from orchestrator.attempt import RunOptions
 from orchestrator.contests import contest_of, early_stopping_note
+from orchestrator.data_here import data_of, missing_data
 from orchestrator.errors import StoreWriteError, UserError, reason
+from orchestrator.expectation import with_expectation
 from orchestrator.failures import STORAGE
 from orchestrator.installed import require
 from orchestrator.load import LoadedSweep, load_sweep
 from orchestrator.observer import Observer
 from orchestrator.packing import short_of_memory
 from orchestrator.plan import EVERYTHING, Plan, Wanted, available_cpus, make_plan
+from orchestrator.preflight import judge_data
 from orchestrator.provenance import collect
 from orchestrator.reading import Damage
 from orchestrator.resources import Resources
@@ -175,7 +178,10 @@ def _launch(
         if where.local:
             from orchestrator.local import run_local
 
-            run_local(list(plan.to_run.values()), options, observer, stop.is_set, plan.estimates)
+            judge_data("this machine", missing_data(data_of(plan.to_run.values())))
+            specs = list(plan.to_run.values())
+            options = with_expectation(options, specs, plan.estimates)
+            run_local(specs, options, observer, stop.is_set, plan.estimates)
         else:
             _on_ray(plan, loaded, store, options, where, observer, stop)
     except KeyboardInterrupt:

@@ -41,10 +41,11 @@ def plan_lines(plan: Plan, loaded: LoadedSweep, store: Store) -> Iterator[str]:
 def _costs(plan: Plan) -> Iterator[str]:
     """CPU, GPU, wall time and disk, each with its interval."""
     cpu, wall, disk = plan.cpu, plan.wall, plan.disk
-    yield f"  CPU:  {_hours(cpu, 1.0, 'core-hours')}"
-    if plan.gpu and not plan.notice:
-        most = ", at most (gpu: auto)" if plan.resources.gpu == "auto" else ""
-        yield f"  GPU:  {_hours(cpu, plan.gpu, 'GPU-hours')}, where there is one{most}"
+    yield f"  CPU:  {_hours(cpu, 'core-hours')}"
+    if (gpu := plan.gpu).middle and not plan.notice:
+        yield f"  GPU:  {_hours(gpu, 'GPU-hours')}, where there is one"
+    if plan.packing.auto:
+        yield f"  {_shares_line(plan)}"
     if plan.notice:
         yield f"  {plan.notice}"
     where = f" on {len(plan.cluster.nodes)} nodes" if plan.cluster else ""
@@ -57,9 +58,19 @@ def _costs(plan: Plan) -> Iterator[str]:
     yield f"  disk: about {size(disk.middle)} ({size(disk.low)} to {size(disk.high)})"
 
 
-def _hours(amount: Amount, share: float, unit: str) -> str:
-    middle, low, high = (each * share for each in (amount.middle, amount.low, amount.high))
-    return f"about {duration(middle)} ({span(low, high)}), {middle / 3600:.2g} {unit}"
+def _shares_line(plan: Plan) -> str:
+    """What the counting with shares of a GPU rests on."""
+    unknown, kinds = plan.packing.unknown(plan.to_run.values())
+    if not unknown:
+        return f"gpu: auto: the shares of all {kinds} kinds of trial were measured by launches into this store"
+    return (
+        f"gpu: auto: the shares of {unknown} of {kinds} kinds of trial are not measured yet: a whole GPU for each,"
+        f" at the lower end up to {plan.packing.most} at once on one"
+    )
+
+
+def _hours(amount: Amount, unit: str) -> str:
+    return f"about {duration(amount.middle)} ({span(amount.low, amount.high)}), {amount.middle / 3600:.2g} {unit}"
 
 
 def size(count: float) -> str:

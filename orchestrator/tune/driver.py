@@ -4,15 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from orchestrator import packages
+from orchestrator import packages, preflight
 from orchestrator.address import require_answer
 from orchestrator.attempt import RunOptions, run_attempt
+from orchestrator.data_here import data_of
 from orchestrator.endings import Endings
+from orchestrator.expectation import with_expectation
 from orchestrator.families import family_key
+from orchestrator.known_shares import remember
 from orchestrator.launch import ForWorkers, Launch
 from orchestrator.observer import Observer
 from orchestrator.others import Others
-from orchestrator.packing import PackKind
+from orchestrator.packing import Device, PackKind
 from orchestrator.quiet import log_path, quiet
 from orchestrator.resources import Resources, fit
 from orchestrator.retries import Attempt
@@ -22,6 +25,7 @@ from orchestrator.stop import StopSwitch
 from orchestrator.store import Store
 from orchestrator.tune.connection import connected
 from orchestrator.tune.nodes import check_nodes, nodes
+from orchestrator.tune.probes import find_device as device_on_cluster
 from orchestrator.tune.probes import find_shares as find_on_cluster
 from orchestrator.tune.settings import SETTINGS
 from orchestrator.tune.tuner import run_all
@@ -41,6 +45,7 @@ def run_on_ray(
     short: Mapping[PackKind, int] | None = None,
     attempt: Attempt = run_attempt,
     find_shares: FindShares | None = None,
+    find_device: Callable[[Callable[[str], None]], Device | None] | None = None,
 ) -> None:
     """Run each spec, as many at once as the nodes hold, and tell `observer` how each ended.
 
@@ -65,15 +70,19 @@ def run_on_ray(
         resources, notice = fit(resources, here, auto=short is not None)
         if notice:
             observer.note(notice)
-        check_nodes(store)
+        check_nodes(store, data_of(specs))
         shapes = Shapes(resources)
         if short is not None and resources.gpu:
-            shapes = packed(resources, specs, here, short, find_shares or find_on_cluster, observer.note)
+            find, keep = find_shares or find_on_cluster, partial(remember, Store(store), tag=options.driver)
+            shapes = packed(resources, specs, here, short, find, observer.note, keep)
             shapes.require_feasible(here)
+        elif 0 < resources.gpu < 1:
+            shapes = replace(shapes, device=(find_device or device_on_cluster)(observer.note))
         with StopSwitch(store / "logs" / f"{log.stem}.stop", should_stop) as switch:
-            digest = packages.sources_digest(packages.NUMERICS)
+            digest, versions = packages.sources_digest(packages.NUMERICS), preflight.versions()
             options = replace(options, store=str(store))
-            workers = ForWorkers(options, str(switch.flag), digest, attempt, dict(estimates or {}))
+            options = with_expectation(options, specs, estimates or {}, shapes, here)
+            workers = ForWorkers(options, str(switch.flag), digest, versions, attempt, dict(estimates or {}))
             launch = Launch(workers, observer, switch)
             endings = Endings(
                 observer,

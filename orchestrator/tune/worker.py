@@ -2,19 +2,19 @@
 
 import gc
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import ray
 from ray import tune
 
-from orchestrator import packages, preempt
+from orchestrator import preempt
 from orchestrator.families import family_key
 from orchestrator.launch import ForWorkers
 from orchestrator.probe_device import cap_memory
-from orchestrator.resources import ClusterError, Resources
+from orchestrator.resources import Resources
 from orchestrator.retries import run_with_retries
 from orchestrator.stop import StopPoll, family_flag
+from orchestrator.worker_check import require_fit
 from trainables.spec import parse_spec
 
 
@@ -51,18 +51,16 @@ def placement(config: dict[str, Any]) -> tune.PlacementGroupFactory:
 
 def run_point(config: dict[str, Any], launch: ForWorkers) -> dict[str, str]:
     """The result travels as Tune's last report."""
-    if _digest_here() != launch.digest:
-        raise ClusterError(
-            f"this worker sees other sources of {', '.join(packages.NUMERICS)} ({packages.locate('trainables')}) than"
-            " the process that started the sweep: they were edited since, or its node has another version."
-        )
     point, asked, again = config["trial"], StopPoll(launch.flag), list[str]()
 
     def stopped() -> bool:
         return preempt.told() or asked()
 
+    if stopped():
+        return {"outcome": "interrupted"}
+    require_fit(launch, point["spec"])
     spec = parse_spec(point["spec"])
-    if stopped() or family_flag(launch.flag, family_key(spec)).exists():
+    if family_flag(launch.flag, family_key(spec)).exists():
         return {"outcome": "interrupted"}
     options = replace(
         launch.options,
@@ -80,8 +78,3 @@ def _keep_what_is_loaded() -> None:
     a short trial; from here on only what is newer is looked through."""
     gc.collect()
     gc.freeze()
-
-
-@cache
-def _digest_here() -> str:
-    return packages.sources_digest(packages.NUMERICS)

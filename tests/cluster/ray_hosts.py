@@ -15,6 +15,8 @@ SURROUNDINGS = {
     "RAY_DISABLE_IMPORT_WARNING": "1",
     "OMP_NUM_THREADS": "1",
 }
+START_S = 300.0
+"""Seconds that Ray may take to start on a busy machine."""
 LEAN = ("--object-store-memory=80000000", "--disable-usage-stats")
 
 
@@ -31,13 +33,13 @@ def give_token(hosts: Sequence[Host], token: str | None = None) -> None:
 def start_head(host: Host) -> None:
     """The head, without CPUs for trials."""
     address = (f"--node-ip-address={host.address}", f"--port={PORT}", "--dashboard-host=127.0.0.1")
-    host.run("ray", "start", "--head", *address, "--num-cpus=0", "--include-dashboard=false", *LEAN)
+    host.run("ray", "start", "--head", *address, "--num-cpus=0", "--include-dashboard=false", *LEAN, timeout=START_S)
 
 
 def start_worker(host: Host, head: Host, cpus: int = 1) -> None:
     """A node that joins the head's cluster."""
     join = (f"--address={head.address}:{PORT}", f"--node-ip-address={host.address}", f"--num-cpus={cpus}")
-    host.run("ray", "start", *join, *LEAN)
+    host.run("ray", "start", *join, *LEAN, timeout=START_S)
 
 
 def start_ray(hosts: Hosts) -> str:

@@ -4,6 +4,7 @@ The test plays the autoscaler: Ray's wheel lacks the file that its stand-in for 
 """
 
 import json
+import subprocess
 
 import pytest
 import yaml
@@ -25,8 +26,9 @@ FILE = {
 }
 
 
-def test_waiting_trials_ask_for_workers_and_use_them(three_hosts: Hosts) -> None:
-    head, worker, shared = three_hosts[0], three_hosts[1], three_hosts.shared
+def waiting_run(hosts: Hosts) -> subprocess.Popen:
+    """A sweep on a head alone, once its trials ask for a node."""
+    head, worker, shared = hosts[0], hosts[1], hosts.shared
     give_token([head, worker])
     sweep_file(shared)
     start_head(head)
@@ -35,8 +37,25 @@ def test_waiting_trials_ask_for_workers_and_use_them(three_hosts: Hosts) -> None
     ask = ("ray", "status", f"--address={head.address}:{PORT}")
     until(lambda: "{'CPU': 1.0}" in head.run(*ask, check=False).stdout, "no trial asks for a node", ASK_S)
     assert run.poll() is None
-    start_worker(worker, head)
+    return run
+
+
+def test_waiting_trials_ask_for_workers_and_use_them(three_hosts: Hosts) -> None:
+    head, shared = three_hosts[0], three_hosts.shared
+    run = waiting_run(three_hosts)
+    start_worker(three_hosts[1], head)
     assert run.wait(timeout=200) == 0
     status = json.loads(head.run(*coherence("status", "four", "--store", SHARED / "store", "--json")).stdout)
     assert (status["planned"], status["done"]) == (4, 4)
     assert set(attempts(shared / "store")["host"].to_pylist()) == {"h1"}
+
+
+def test_a_node_that_joins_without_the_store_ends_the_launch_with_one_line(three_hosts: Hosts) -> None:
+    head, late = three_hosts[0], three_hosts[1]
+    run = waiting_run(three_hosts)
+    late.run("umount", str(SHARED))
+    start_worker(late, head)
+    assert run.wait(timeout=200) == 2
+    said = (head.base / "console.txt").read_text()
+    assert said.count("does not see the store /mnt/store/store") == 1, said
+    assert not list((three_hosts.shared / "store/attempts").rglob("*.parquet"))

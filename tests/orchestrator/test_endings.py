@@ -74,6 +74,16 @@ def test_a_full_store_stops_everything_and_promises_nothing(launched: Launched) 
     assert launched.observer.notes == []
 
 
+def test_a_worker_on_an_unfit_node_ends_the_launch_and_leaves_its_trial_pending(launched: Launched) -> None:
+    unfit = ClusterError("a worker on gpu-7 does not see the store")
+    launched.endings.recovers(launched.ids[1], unfit)
+    launched.endings.gave_up(launched.ids[2], ClusterError("another one"))
+    assert launched.endings.fatal is unfit
+    assert set(launched.stops) == {"all"}
+    assert (launched.observer.notes, launched.observer.failures) == ([], {})
+    assert launched.row() == ("running", None)
+
+
 @pytest.mark.parametrize(("pid", "expected"), [(os.getpid(), ("failed", "host-memory")), (1, ("running", None))])
 def test_only_the_row_of_the_killed_process_says_memory(
     pid: int, expected: tuple[str, str | None], launched: Launched

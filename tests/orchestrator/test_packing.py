@@ -179,3 +179,23 @@ def test_without_shares_all_trials_have_one_shape() -> None:
     shapes = Shapes(Resources(cpu=2))
     assert (shapes.of(SMALL), shapes.memory(SMALL)) == (Resources(cpu=2), None)
     assert shapes.at_once([{"CPU": 5.0}]) == 2
+
+
+@pytest.mark.parametrize(("gpu", "copies"), [(0.25, 4), (0.3, 3), (0.5, 2)])
+def test_a_share_given_as_a_number_caps_memory_as_a_measured_one_does(gpu: float, copies: int) -> None:
+    device = simulated(3 * GIB, context=GIB)
+    memory = Shapes(Resources(gpu=gpu), device=device.device()).memory(SMALL)
+    assert memory == Share(copies, device.device()).memory
+    device.run([(SMALL, memory)] * copies)
+    device.peaks[pack_kind(SMALL)] = 16 * GIB // copies
+    with pytest.raises(DeviceFullError):
+        device.run([(SMALL, memory)])
+
+
+@pytest.mark.parametrize("gpu", [0.0, 0.6, 1.0, 2.0])
+def test_who_has_a_device_alone_is_not_capped(gpu: float) -> None:
+    assert Shapes(Resources(gpu=gpu), device=simulated(GIB).device()).memory(SMALL) is None
+
+
+def test_a_share_of_an_unknown_device_is_not_capped() -> None:
+    assert Shapes(Resources(gpu=0.25)).memory(SMALL) is None

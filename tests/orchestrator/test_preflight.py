@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import packages, preflight
-from orchestrator.preflight import FREE_BYTES, SKEW_S, Look, NodeReport, judge
+from orchestrator.preflight import FREE_BYTES, SKEW_S, Look, NodeReport, judge, judge_data
 from orchestrator.resources import ClusterError
 
 SEEN = packages.Seen("d" * 64, dict.fromkeys(packages.PACKAGES, "/opt/here"))
@@ -31,6 +31,7 @@ REFUSED = {
     "no ray package": (seen(versions={**VERSIONS, "ray": "none"}), r"ray none \(here 2.60.0\)"),
     "no store": (seen(unwritable="No such file or directory", free_bytes=None), "/mnt/store: No such file"),
     "read-only store": (seen(unwritable="Read-only file system"), "Read-only file system. Give a --store"),
+    "no room for a note": (seen(unwritable="No space left on device"), r"No space left on device\. Make room"),
     "a store of its own": (replace(GOOD, note_read=None), "not the same. Give a --store on storage"),
     "another note": (replace(GOOD, note_read=""), "not the same"),
     "full disk": (seen(free_bytes=FREE_BYTES - 1), "1,024 MiB free .* Make room"),
@@ -73,3 +74,9 @@ def test_a_node_that_does_not_see_the_store_makes_no_folder(tmp_path: Path):
     assert found.unwritable == "No such file or directory"
     assert list(tmp_path.iterdir()) == []
     assert preflight.note_in(tmp_path, NODE) is None
+
+
+def test_missing_data_is_told_with_the_node_and_how_much_more_is_missing():
+    with pytest.raises(ClusterError, match=r"node 1a2b3c4d \(gpu-7\) .*mnist is not there\. 2 more"):
+        judge_data(GOOD.name, ["mnist is not there.", "neither is cifar10.", "nor photos."])
+    judge_data(GOOD.name, [])

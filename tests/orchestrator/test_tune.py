@@ -4,24 +4,26 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator import packages, preflight, tune
-from orchestrator.attempt import RunOptions
+from orchestrator.attempt import RunOptions, run_attempt
 from orchestrator.quiet import quiet
 from orchestrator.resources import ClusterError, Resources
 from orchestrator.stop import StopPoll
 from orchestrator.store import Store
-from orchestrator.tune import nodes, tuner, worker
+from orchestrator.tune import nodes, tuner
 from orchestrator.tune.forget import Forgetful
 from tests.orchestrator.ray_session import CPUS, Recorder, lines, ray_session, tiny
+from tests.trainables.photos import write_classes
 from trainables.aggregators import AGGREGATORS
+from trainables.datasets.folder import VARIABLE
 from trainables.records import PARTED, SCHEMAS, write_part
-from trainables.spec import TrialSpec, canonical_json, trial_id
+from trainables.spec import TrialSpec, trial_id
 
 __all__ = ["ray_session"]
 
@@ -33,11 +35,13 @@ def never() -> bool:
     return False
 
 
-def launch(store: Path, count: int, attempt: tune.Attempt, **changes: Any) -> Recorder:
-    """Run `count` tiny trials with a stand-in for `run_attempt` and return what was observed."""
+def launch(
+    store: Path, count: int = 0, attempt: tune.Attempt = run_attempt, specs: Sequence[TrialSpec] = (), **changes: Any
+) -> Recorder:
+    """Run `count` tiny trials, or these, with a stand-in for `run_attempt` and return what was observed."""
     observer = Recorder()
     given = {"resources": Resources(), "address": None, "observer": observer, "should_stop": never, **changes}
-    tune.run_on_ray([tiny(seed) for seed in range(count)], RunOptions(str(store)), **given, attempt=attempt)
+    tune.run_on_ray(specs or [tiny(seed) for seed in range(count)], RunOptions(str(store)), **given, attempt=attempt)
     return observer
 
 
@@ -256,20 +260,40 @@ def test_other_sources_on_a_node_are_found_before_anything_runs(
     assert not (tmp_path / "ran.txt").exists()
 
 
-def test_a_worker_with_other_sources_refuses_the_trial(tmp_path: Path) -> None:
-    attempt = noting(tmp_path / "ran.txt")
-    launched = tune.ForWorkers(RunOptions(str(tmp_path)), str(tmp_path / "stop"), "0" * 64, attempt, {})
-    point = {"trial": {"trial_id": trial_id(tiny(0)), "spec": canonical_json(tiny(0))}}
-    with pytest.raises(ClusterError, match="edited since"):
-        worker.run_point(point, launched)
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[TrialSpec]:
+    """Trials on a folder of images that this process knows and the workers of the session do not."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "data"))
+    path = write_classes(tmp_path / "photos", {"ant": 10, "bee": 10})
+    dataset = {"name": "image-folder", "path": str(path), "size": 8}
+    given = {**tiny(0).model_dump(mode="json"), "dataset": dataset, "batch_size": 4}
+    return [TrialSpec.model_validate({**given, "seed": seed, "measure": {"probe": None}}) for seed in range(4)]
+
+
+@pytest.mark.ray
+def test_a_node_without_the_data_is_found_before_anything_runs(tmp_path: Path, photos: list[TrialSpec]) -> None:
+    with pytest.raises(ClusterError, match=r"node \w+ \(.*\) cannot load .* is not known in .*Give its 'path:' again"):
+        launch(tmp_path, specs=photos, attempt=noting(tmp_path / "ran.txt"))
+    assert not (tmp_path / "ran.txt").exists()
+
+
+@pytest.mark.ray
+def test_a_worker_that_finds_no_data_ends_the_launch_with_one_line(
+    tmp_path: Path, photos: list[TrialSpec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "check_data", lambda *_: None)
+    observer = Recorder()
+    with pytest.raises(ClusterError, match=r"a worker on .* cannot load .* is not known in"):
+        launch(tmp_path, specs=photos, attempt=noting(tmp_path / "ran.txt"), observer=observer)
+    assert not (tmp_path / "ran.txt").exists()
+    assert observer.failures == {}
+    assert not [note for note in observer.notes if "starts again" in note]
 
 
 @pytest.mark.ray
 def test_a_real_trial_killed_half_way_resumes_and_leaves_the_same_rows(tmp_path: Path) -> None:
     pytest.importorskip("trainables.trial")
     import polars as pl
-
-    from orchestrator.attempt import run_attempt
 
     killed, began = tmp_path / "killed", time.time()
 

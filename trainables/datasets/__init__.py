@@ -8,6 +8,7 @@ from pydantic import Field
 from trainables.datasets.facts import DatasetFacts as DatasetFacts
 from trainables.datasets.folders import ImageFolder
 from trainables.datasets.images import Count, Images, image_facts
+from trainables.datasets.source import Source
 from trainables.registry import Choice, Entry, Integer, Real, with_plugins
 
 
@@ -81,6 +82,11 @@ def facts_of(choice: Choice) -> DatasetFacts:
     """Plain facts of a data set: its entry's `facts`, which may be a function of the choice."""
     given: DatasetFacts | Callable[[Choice], DatasetFacts] = DATASETS[choice.name].facts
     return given if isinstance(given, DatasetFacts) else given(choice)
+
+
+def lacks(choice: Choice) -> str | None:
+    """Why this machine cannot load a data set, in one line (`Source.lacks`); None of one that does not say."""
+    return choice.lacks() if isinstance(choice, Source) else None
 
 
 def _downloaded(params: type[Images], summary: str) -> Entry:

@@ -29,18 +29,19 @@ def ensure_files(name: str, root: Path, files: Sequence[str], download: Callable
     download: writes the files below the folder it is given. One process of a machine downloads at a time, into
     a temporary folder beside the data; then each file is moved into place whole. Raises MissingDataError.
     """
-    if not _missing(root, files):
+    if not missing_files(root, files):
         return
     try:
         root.mkdir(parents=True, exist_ok=True)
         with _locked(root / f".{name}.lock"):
-            if _missing(root, files):
+            if missing_files(root, files):
                 _fetch(root, files, download)
     except (OSError, HTTPException, RuntimeError) as error:
-        raise MissingDataError(_advice(name, root, files, error)) from error
+        raise MissingDataError(advice(name, root, files, error)) from error
 
 
-def _missing(root: Path, files: Sequence[str]) -> list[str]:
+def missing_files(root: Path, files: Sequence[str]) -> list[str]:
+    """Those of `files`, relative to `root`, that are not there."""
     return [file for file in files if not (root / file).is_file()]
 
 
@@ -64,7 +65,8 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _advice(name: str, root: Path, files: Sequence[str], error: Exception) -> str:
+def advice(name: str, root: Path, files: Sequence[str], error: Exception) -> str:
+    """What to tell where files of a data set are missing and cannot be had."""
     reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
     lines = [
         f"data set {name!r} is not complete in {root} and could not be downloaded ({reason}).",

@@ -8,9 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, Strict, model_validator
 
 from trainables.datasets.facts import ImageSet
+from trainables.datasets.folder import MissingDataError
 from trainables.datasets.images import Count, Subset
-from trainables.datasets.manifest import known, register
+from trainables.datasets.manifest import gone, known, register, sample_of
 from trainables.registry import Real
+
+SAMPLE = 100
+"""Images of a folder that are looked at before a sweep begins; a trial looks at each."""
 
 
 class ImageFolder(Subset):
@@ -63,6 +67,15 @@ class ImageFolder(Subset):
                 which = "" if part == "test" else f" of class {folder.classes[train.index(0)]!r}"
                 raise ValueError(f"test_share {self.test_share:g} leaves no {part} image{which}; use another share.")
         return ImageSet((1 if self.gray else 3, self.size, self.size), train, test)
+
+    def lacks(self) -> str | None:
+        """The record of the folder, or images of it: up to 100, evenly spread over the sorted names, are looked at."""
+        try:
+            folder = known(self.digest)
+            absent = [file for file in sample_of(self.digest, SAMPLE) if not (Path(folder.path) / file.name).is_file()]
+        except MissingDataError as error:
+            return str(error)
+        return gone(folder, absent[0]) if absent else None
 
     def _held_out(self, images: int) -> int:
         """Test images of a class of so many: the share, rounded half up."""

@@ -13,7 +13,7 @@ from trainables.datasets.folder import MissingDataError
 from trainables.datasets.folders import ImageFolder
 from trainables.datasets.layout import Layout
 from trainables.datasets.lazy import Image, Lazy, derived, fits
-from trainables.datasets.manifest import File, Folder, files_of, known
+from trainables.datasets.manifest import File, Folder, files_of, gone, known
 from trainables.datasets.subset import subset
 
 
@@ -90,7 +90,4 @@ class _Reader:
             self._content(file)
 
     def _gone(self, file: File) -> MissingDataError:
-        return MissingDataError(
-            f"{Path(self._folder.path) / file.name} is missing or not what it was when the folder got digest"
-            f" {self._folder.digest}; restore it, or give 'path:' again, which makes another data set of it."
-        )
+        return MissingDataError(gone(self._folder, file))

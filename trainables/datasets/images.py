@@ -7,13 +7,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from trainables.datasets.facts import WHOLE, DatasetFacts, ImageSet
-from trainables.datasets.folder import MissingDataError
-from trainables.registry import Choice, Integer, Real
+from trainables.datasets.folder import MissingDataError, data_root
+from trainables.datasets.source import DOWNLOADS, PACKAGED, Source, lacks_files, lacks_package
+from trainables.registry import Integer, Real
 
 Count = Annotated[Integer, Field(ge=1)]
 
 
-class Subset(Choice, ABC):
+class Subset(Source, ABC):
     """A subset of an image set, taken in this order; by default everything, in the set's own order.
 
     `classes`: only these, in both splits, with labels 0, 1, ... in their place. `balance: equal`: as many training
@@ -69,6 +70,12 @@ class Images(Subset):
     def whole(self) -> ImageSet:
         """From the table."""
         return WHOLE[self.name]
+
+    def lacks(self) -> str | None:
+        """The package that brings it, or its files and every server that has them."""
+        if self.name in PACKAGED:
+            return lacks_package(self.name, PACKAGED[self.name])
+        return lacks_files(self.name, DOWNLOADS[self.name], data_root())
 
 
 def kept_of_class(choice: Subset, whole: ImageSet) -> tuple[int, ...]:

@@ -81,6 +81,21 @@ def files_of(digest: str) -> list[File]:
     return [File(*row) for row in _parsed(_place() / f"{digest}.files.json", digest)]
 
 
+def sample_of(digest: str, most: int) -> list[File]:
+    """At most so many images of a known folder, evenly spread over the sorted names."""
+    files = files_of(digest)
+    count = min(most, len(files))
+    return [files[i * len(files) // count] for i in range(count)]
+
+
+def gone(folder: Folder, file: File) -> str:
+    """What to tell where an image is not as it was."""
+    return (
+        f"{Path(folder.path) / file.name} is missing or not what it was when the folder got digest"
+        f" {folder.digest}; restore it, or give 'path:' again, which makes another data set of it."
+    )
+
+
 def _parsed(path: Path, digest: str) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
