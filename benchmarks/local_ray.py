@@ -13,6 +13,8 @@ from orchestrator.scratch import environment, short_folder
 from orchestrator.store import Store
 from trainables.spec import TrialSpec, trial_id
 
+TRIES = 3
+
 Span = tuple[float, float, str]
 """When an attempt began and ended, in seconds since 1970 UTC, and its trial."""
 
@@ -22,18 +24,31 @@ def local_ray(slots: int, log: Path) -> Iterator[None]:
     """Ray on this machine with so many processors; its messages go to `log`."""
     with environment(tune.SETTINGS), short_folder() as scratch:
         with quiet(log):
-            ray.init(
-                address="local",
-                num_cpus=slots,
-                include_dashboard=False,
-                object_store_memory=tune.OBJECT_STORE_BYTES,
-                _temp_dir=str(scratch / "ray"),
-            )
+            _start(slots, scratch)
         try:
             yield
         finally:
             with quiet(log):
                 ray.shutdown()
+
+
+def _start(slots: int, scratch: Path) -> None:
+    """Ray gives its parts 30 s to start, which a very busy machine may need more than once."""
+    for left in reversed(range(TRIES)):
+        try:
+            ray.init(
+                address="local",
+                num_cpus=slots,
+                include_dashboard=False,
+                object_store_memory=tune.OBJECT_STORE_BYTES,
+                _temp_dir=str(scratch / f"ray{left}"),
+            )
+        except Exception as error:
+            if not left or "timed out during startup" not in str(error):
+                raise
+            ray.shutdown()
+        else:
+            return
 
 
 def spans(store: Store, specs: Sequence[TrialSpec]) -> list[Span]:

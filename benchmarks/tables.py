@@ -86,13 +86,18 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
 def filled(text: str) -> str:
     """The page with its tables, each between `<!-- NAME -->` and `<!-- /NAME -->`, as the results are now."""
     for name, (file, draw) in TABLES.items():
-        content = json.loads((RESULTS / f"{file}.json").read_text(encoding="utf-8"))
-        drawn = draw(content if file == name else content[name])
-        place = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
-        text, found = place.subn(lambda match, drawn=drawn: f"{match[1]}{drawn}{match[2]}", text)
+        content = _result(file) if file == name else _result(file).get(name)
+        drawn = draw(content) if content else "*Not measured yet.*"
+        place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text, found = place.subn(lambda match, drawn=drawn: f"{match[1]}{drawn}\n{match[2]}", text)
         if found != 1:
             raise ValueError(f"{PAGE} has {found} places for the table {name!r}, expected one.")
     return text
+
+
+def _result(file: str) -> dict[str, Any]:
+    path = RESULTS / f"{file}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def _numbered(groups: Iterable[dict[str, Any]]) -> Iterable[tuple[int, dict[str, Any]]]:

@@ -131,7 +131,9 @@ def _timed(name: str, specs: list[TrialSpec], slots: int, run: Callable[[Store],
 
 def _row(name: str, ends: list[float], slots: int, wall: float) -> dict[str, Any]:
     each = seconds_each(ends, 2 * slots)
-    return {"way": name, "trials": len(ends), "seconds_each": each, "wall_s": wall, "load": os.getloadavg()[0]}
+    row = {"way": name, "trials": len(ends), "seconds_each": each, "wall_s": wall, "load": os.getloadavg()[0]}
+    print(json.dumps(row), flush=True)
+    return row
 
 
 def main() -> None:
