@@ -17,8 +17,8 @@ restart                      SIGKILL to a server that keeps its objects elsewher
 
 The store must equal that of a run in a folder, row for row. What was killed is started again. A claim lasts three
 seconds here. moto's server is a stand-in that keeps its objects in memory; `--server radosgw` starts Ceph's
-(benchmarks/radosgw.py says what it needs); `--server URL` takes any other, with the keys in AWS_* and a bucket named
-`bucket`, and leaves its process alone.
+(benchmarks/radosgw.py says what it needs); `--server http://HOST:PORT` takes any other, with the keys in AWS_* and a
+bucket named `bucket`, and leaves its process alone.
 """
 
 import argparse
