@@ -35,11 +35,12 @@ class Stat:
 @total_ordering
 @dataclass(frozen=True, repr=False)
 class RemotePath:
-    """One object or folder. kind: known of those that were listed, else asked for."""
+    """One object or folder. kind, seen: known of those that were listed, else asked for."""
 
     bucket: str
     key: PurePosixPath = field(default=PurePosixPath())
     kind: Kind | None = field(default=None, compare=False)
+    seen: Stat | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return SCHEME + "/".join([self.bucket, *self.key.parts])
@@ -130,7 +131,8 @@ class RemotePath:
         for path in found["common_prefixes"]:
             yield RemotePath(self.bucket, PurePosixPath(path), "folder")
         for each in found["objects"]:
-            yield RemotePath(self.bucket, PurePosixPath(each["path"]), "object")
+            seen = Stat(each["last_modified"].timestamp(), each["size"])
+            yield RemotePath(self.bucket, PurePosixPath(each["path"]), "object", seen)
 
     def glob(self, pattern: str) -> Iterator["RemotePath"]:
         """What matches below: `*`, `?` and `[...]` within a part; no `**`."""
@@ -148,7 +150,10 @@ class RemotePath:
                 yield from path.glob(rest)
 
     def stat(self) -> Stat:
-        """Time and size; raises FileNotFoundError where there is neither object nor folder."""
+        """Time and size, of an object that was listed those of then; raises FileNotFoundError where there is neither
+        object nor folder."""
+        if self.seen is not None:
+            return self.seen
         found = self._head() if self.key.parts and self.kind != "folder" else None
         below = [found] if found is not None else self._below()
         if not below:
@@ -179,7 +184,8 @@ class RemotePath:
         except FileNotFoundError:
             raise
         except OSError:
-            if self.stat().st_size > 0:
+            found = self._head()
+            if found is None or found["size"] > 0:
                 raise
             return 0, b""  # which servers refuse to give the end of
 

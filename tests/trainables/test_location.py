@@ -118,6 +118,12 @@ def test_names(place: Location) -> None:
     assert in_order([path, place / "x" / "a"])[0].name == "a"
 
 
+def test_what_was_listed_has_its_size(filled: Location) -> None:
+    (listed,) = (filled / "a").glob("other.*")
+    assert listed.stat().st_size == len("a/other.txt")
+    assert abs(listed.stat().st_mtime - (filled / "a" / "other.txt").stat().st_mtime) < 1
+
+
 def test_an_object_is_no_file_of_this_machine(s3_prefix: Location) -> None:
     with pytest.raises(TypeError):
         os.stat(s3_prefix)  # type: ignore[arg-type] # noqa: PTH116
