@@ -17,32 +17,26 @@ restart                      SIGKILL to a server that keeps its objects elsewher
 
 The store must equal that of a run in a folder, row for row. What was killed is started again. A claim lasts three
 seconds here. moto's server is a stand-in that keeps its objects in memory; `--server radosgw` starts Ceph's
-(benchmarks/radosgw.py says what it needs); `--server URL` takes any other, with the keys in AWS_* and a bucket named
-`bucket`, and leaves its process alone.
+(benchmarks/radosgw.py says what it needs); `--server http://HOST:PORT` takes any other, with the keys in AWS_* and a
+bucket named `bucket`, and leaves its process alone.
 """
 
 import argparse
 import json
-import multiprocessing
 import os
 import random
-import signal
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pyarrow as pa
-import yaml
 
-from benchmarks.faults import CLAIM_S, SWEEP, compared
+from benchmarks.faults import CLAIM_S, compared
+from benchmarks.forked import PRELOADED, PROCESSES, asleep, drive, ended, write_sweep
 from benchmarks.object_servers import Server, server
-from orchestrator.cli import main as coherence
 from tests.fetch import fetch
 from tests.object_store import new_prefix
 from tests.proxy import Cut, Proxy
@@ -50,9 +44,6 @@ from tests.test_kill import attempts, curves
 from trainables.location import locate
 from trainables.records import CURVES, PARTED, STORE_FILE, part_number
 from trainables.remote import RemotePath
-
-PROCESSES = multiprocessing.get_context("forkserver")
-"""Drivers are forked from one process that has torch: on a busy machine its import would take most of their time."""
 
 DRIVERS = ("kill", "preempt", "freeze", "cut")
 NETWORK = ("refuse", "lose")
@@ -152,40 +143,6 @@ class Campaign:
         return sum(1 for _ in (self.store / "trials").iterdir()) == self.trials
 
 
-def drive(folder: Path, store: str, endpoint: str) -> None:
-    """`coherence run`, in a process that has imported everything already."""
-    os.chdir(folder)
-    os.environ["AWS_ENDPOINT_URL"] = endpoint
-    with Path("drivers.log").open("a") as log, redirect_stdout(log), redirect_stderr(log):
-        sys.argv = ["coherence", "run", "faults.yaml", "--store", store, "--local", "--checkpoint-every", "0.2"]
-        sys.exit(coherence())
-
-
-def ended(driver: BaseProcess) -> int | None:
-    """The exit code of a driver that is waited for."""
-    driver.join()
-    return driver.exitcode
-
-
-@contextmanager
-def asleep(pid: int) -> Iterator[None]:
-    """A process that does nothing meanwhile."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
-def write_sweep(file: Path, seeds: int, epochs: int) -> int:
-    """The sweep of benchmarks.faults with so many seeds and epochs; its number of trials."""
-    content = yaml.safe_load(SWEEP)
-    content["axes"]["seed"] = {"range": [0, seeds]}
-    content["fixed"]["epochs"] = epochs
-    file.write_text(yaml.safe_dump(content, sort_keys=False))
-    return seeds * len(content["axes"]["aggregator"])
-
-
 def differing_rows(store: Path, calm: Path) -> dict[str, int]:
     """Rows of the calm run that are missing, and rows that it does not have or has once less."""
     found, expected = (_rows(curves(each)) for each in (store, calm))
@@ -239,7 +196,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, server(given.server) as served:
         os.environ.update(served.environment, GRADIENT_COHERENCE_CLAIM_S=str(CLAIM_S))
-        PROCESSES.set_forkserver_preload(["torch", "orchestrator.run", "orchestrator.local", "trainables.trial"])
+        PROCESSES.set_forkserver_preload(PRELOADED)
         there = urlsplit(served.environment["AWS_ENDPOINT_URL"])
         proxy = Proxy(there.hostname or "", there.port or 80)
         trials = write_sweep(Path(name) / "faults.yaml", given.seeds, given.epochs)
@@ -247,6 +204,7 @@ def main() -> None:
         try:
             result = {
                 "server": given.server,
+                "faults": given.faults,
                 "seed": given.seed,
                 **campaign(run, given.faults, given.calm or run.folder / "calm"),
             }

@@ -73,6 +73,7 @@ def _command(name: str) -> str:
     options = [f"--{option} {result[option]}" for option in given if option in result]
     module = name.removesuffix("_radosgw")
     options += ["--server radosgw"] if module != name else []
+    options += ["--seeds 3 --epochs 8"] if module == "object_store_faults" else []
     return " ".join(["python -m", f"benchmarks.{module}", *options, f"--json benchmarks/results/{name}.json"])
 
 

@@ -101,8 +101,12 @@ def _write(folder: str, node: str) -> None:
 
 def _put(folder: str, node: str) -> None:
     from trainables.location import locate  # the node's own
+    from trainables.remote import RemotePath
 
-    (locate(folder) / node).write_text(node, encoding="utf-8")
+    place = locate(folder)
+    if isinstance(place, RemotePath):
+        place.reach()  # within seconds, where keys or endpoint are missing
+    (place / node).write_text(node, encoding="utf-8")
 
 
 def versions() -> dict[str, str]:

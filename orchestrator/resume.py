@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from orchestrator.reading import DAMAGE
 from orchestrator.store import Store
-from trainables.location import Location
+from trainables.location import Location, each
 from trainables.records import PARTED, part_number
 from trainables.sink import Written
 from trainables.storage import Fence, remove
@@ -57,17 +57,18 @@ def settle(store: Store, identity: str, written: Written, fence: Fence | None = 
 
 def wrong_part(store: Store, identity: str, written: Written) -> str | None:
     """The first part that is missing, unreadable, of another attempt or of another length; None if all are right."""
-    for name, (attempt, rows) in written.items():
+
+    def is_wrong(name: str) -> bool:
         table, _, file = name.partition("/")
         try:
-            found = _footer(store.root / table / identity / file)
+            return _footer(store.root / table / identity / file) != tuple(written[name])
         except DAMAGE as error:
             if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
                 raise  # the mount is ill, not the part
-            return name
-        if found != (attempt, rows):
-            return name
-    return None
+            return True
+
+    looked = zip(written, each(is_wrong, written, store.root), strict=True)
+    return next((name for name, wrong in looked if wrong), None)
 
 
 def _on_disk(store: Store, identity: str, last: int) -> Written:

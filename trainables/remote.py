@@ -19,7 +19,7 @@ from trainables.s3 import IMPATIENT, PATIENT, Patience, answered, client
 
 SCHEME = "s3://"
 READ_AHEAD = 2**18
-"""Bytes fetched at once by `open`: the footer of a part comes with one request."""
+"""Bytes fetched at once by `open`: one request brings the footer of a part, and all of most parts."""
 
 Kind = Literal["object", "folder"]
 
@@ -35,11 +35,12 @@ class Stat:
 @total_ordering
 @dataclass(frozen=True, repr=False)
 class RemotePath:
-    """One object or folder. kind: known of those that were listed, else asked for."""
+    """One object or folder. kind, seen: known of those that were listed, else asked for."""
 
     bucket: str
     key: PurePosixPath = field(default=PurePosixPath())
     kind: Kind | None = field(default=None, compare=False)
+    seen: Stat | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return SCHEME + "/".join([self.bucket, *self.key.parts])
@@ -130,7 +131,8 @@ class RemotePath:
         for path in found["common_prefixes"]:
             yield RemotePath(self.bucket, PurePosixPath(path), "folder")
         for each in found["objects"]:
-            yield RemotePath(self.bucket, PurePosixPath(each["path"]), "object")
+            seen = Stat(each["last_modified"].timestamp(), each["size"])
+            yield RemotePath(self.bucket, PurePosixPath(each["path"]), "object", seen)
 
     def glob(self, pattern: str) -> Iterator["RemotePath"]:
         """What matches below: `*`, `?` and `[...]` within a part; no `**`."""
@@ -148,7 +150,10 @@ class RemotePath:
                 yield from path.glob(rest)
 
     def stat(self) -> Stat:
-        """Time and size; raises FileNotFoundError where there is neither object nor folder."""
+        """Time and size, of an object that was listed those of then; raises FileNotFoundError where there is neither
+        object nor folder."""
+        if self.seen is not None:
+            return self.seen
         found = self._head() if self.key.parts and self.kind != "folder" else None
         below = [found] if found is not None else self._below()
         if not below:
@@ -156,18 +161,33 @@ class RemotePath:
         return Stat(max(one["last_modified"].timestamp() for one in below), sum(one["size"] for one in below))
 
     def open(self, mode: Literal["rb"] = "rb") -> BinaryIO:
-        """Read parts of an object, fetched as they are asked for."""
+        """Read parts of an object, fetched as they are asked for, but the last READ_AHEAD bytes at once."""
         del mode
-        found = self._head()
-        if found is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self))
-        return cast(BinaryIO, io.BufferedReader(_Ranges(self, found["size"]), READ_AHEAD))
+        return cast(BinaryIO, io.BufferedReader(_Ranges(self, *self._end()), READ_AHEAD))
 
     def read_bytes(self) -> bytes:
         """The whole object."""
         import obstore
 
         return answered(str(self), lambda: bytes(obstore.get(client(self.bucket), self._path()).bytes()))
+
+    def _end(self) -> tuple[int, bytes]:
+        """Size, and the last bytes."""
+        import obstore
+
+        def work() -> tuple[int, bytes]:
+            found = obstore.get(client(self.bucket), self._path(), options={"range": {"suffix": READ_AHEAD}})
+            return found.meta["size"], bytes(found.bytes())
+
+        try:
+            return answered(str(self), work)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            found = self._head()
+            if found is None or found["size"] > 0:
+                raise
+            return 0, b""  # which servers refuse to give the end of
 
     def read_range(self, start: int, end: int) -> bytes:
         """Bytes from `start` up to `end`."""
@@ -287,9 +307,9 @@ class RemotePath:
 class _Ranges(io.RawIOBase):
     """An object as a seekable file."""
 
-    def __init__(self, path: RemotePath, size: int) -> None:
+    def __init__(self, path: RemotePath, size: int, end: bytes) -> None:
         super().__init__()
-        self._remote, self._size, self._at = path, size, 0
+        self._remote, self._size, self._known, self._at = path, size, end, 0
 
     def readable(self) -> bool:
         return True
@@ -308,7 +328,8 @@ class _Ranges(io.RawIOBase):
         end = min(self._at + len(buffer), self._size)
         if end <= self._at:
             return 0
-        content = self._remote.read_range(self._at, end)
+        known, length = self._at - (self._size - len(self._known)), end - self._at
+        content = self._known[known : known + length] if known >= 0 else self._remote.read_range(self._at, end)
         buffer[: len(content)] = content
         self._at += len(content)
         return len(content)

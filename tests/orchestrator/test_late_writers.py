@@ -1,4 +1,4 @@
-"""What a writer does that lost its trial while it was writing, deleting or renewing: nothing of the new owner goes."""
+"""What a writer does that lost its trial while writing, deleting or renewing: nothing of the new owner's goes."""
 
 from collections.abc import Callable
 from typing import Any

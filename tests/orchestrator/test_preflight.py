@@ -8,6 +8,7 @@ import pytest
 from orchestrator import packages, preflight
 from orchestrator.preflight import FREE_BYTES, SKEW_S, Look, NodeReport, judge, judge_data
 from orchestrator.resources import ClusterError
+from trainables.location import Location
 
 SEEN = packages.Seen("d" * 64, dict.fromkeys(packages.PACKAGES, "/opt/here"))
 VERSIONS = {"python": "3.11.7", "torch": "2.14.1", "ray": "2.60.0"}
@@ -67,6 +68,19 @@ def test_a_node_leaves_a_note_that_is_read_back(tmp_path: Path):
     assert found.free_bytes > 0
     assert found.versions == preflight.versions()
     assert found.sources == packages.seen_here()
+
+
+def test_a_node_leaves_a_note_in_an_object_store(s3_prefix: Location):
+    assert preflight.look(NODE, str(s3_prefix)).unwritable is None
+    assert preflight.note_in(s3_prefix, NODE) == NODE
+
+
+def test_a_node_without_keys_says_so(s3_prefix: Location, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
+    assert "no credentials" in (preflight.look(NODE, str(s3_prefix)).unwritable or "")
 
 
 def test_a_node_that_does_not_see_the_store_makes_no_folder(tmp_path: Path):

@@ -22,7 +22,7 @@ from trainables.location import (
     relative,
     remove_tree,
 )
-from trainables.remote import RemotePath
+from trainables.remote import READ_AHEAD, RemotePath
 from trainables.s3 import connection, polars_options
 from trainables.storage import SupersededError, create_exclusively, overwrite, publish
 
@@ -118,6 +118,12 @@ def test_names(place: Location) -> None:
     assert in_order([path, place / "x" / "a"])[0].name == "a"
 
 
+def test_what_was_listed_has_its_size(filled: Location) -> None:
+    (listed,) = (filled / "a").glob("other.*")
+    assert listed.stat().st_size == len("a/other.txt")
+    assert abs(listed.stat().st_mtime - (filled / "a" / "other.txt").stat().st_mtime) < 1
+
+
 def test_an_object_is_no_file_of_this_machine(s3_prefix: Location) -> None:
     with pytest.raises(TypeError):
         os.stat(s3_prefix)  # type: ignore[arg-type] # noqa: PTH116
@@ -159,6 +165,20 @@ def test_parquet_from_everywhere(place: Location) -> None:
     with target.open("rb") as file, pq.ParquetFile(file) as opened:
         assert opened.metadata.num_rows == 100_000
         assert opened.read().equals(table)
+
+
+@pytest.mark.parametrize("size", [0, 1, READ_AHEAD - 1, READ_AHEAD, READ_AHEAD + 1, 3 * READ_AHEAD + 5])
+def test_files_of_every_length_are_read_alike(place: Location, size: int) -> None:
+    path, content = place / "x", os.urandom(size)
+    put(path, content)
+    with path.open("rb") as file:
+        assert file.seek(0, os.SEEK_END) == size
+        for start in (0, 1, size // 2, size - READ_AHEAD - 1, size - READ_AHEAD, size - 4):
+            if 0 <= start <= size:
+                file.seek(start)
+                assert file.read(7) == content[start : start + 7]
+        file.seek(0)
+        assert file.read() == content
 
 
 def test_nothing_is_put_where_writing_failed(s3_prefix: Location) -> None:
