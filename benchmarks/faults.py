@@ -151,11 +151,13 @@ class Campaign:
 
 
 def claimants(store: Path) -> set[int]:
-    """Processes of this machine that claim a trial."""
+    """Processes of this machine that claim a trial and have written down that they begin."""
     found = set()
     for path in store.glob("claims/*/*"):
+        begun = store / "attempts" / path.parent.name / f"part-{path.name}.parquet"
         try:
-            found.add(json.loads(path.read_bytes())["pid"])
+            if begun.exists():
+                found.add(json.loads(path.read_bytes())["pid"])
         except (FileNotFoundError, ValueError, KeyError):
             continue  # given back, or being made, at this moment
     return found
