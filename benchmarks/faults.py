@@ -6,8 +6,8 @@ Two drivers, each a process of its own (`coherence run --local`), work on one sw
 kills (SIGKILL), preempts (SIGTERM) or freezes one of them: a frozen one (SIGSTOP) sleeps until its claim has expired
 and another has taken its trial over, then wakes up as a late writer. Between them, parts of unfinished trials are cut
 short; and where root can mount a file system for the store, its disk is filled, and made read-only, until a driver
-gives up. What has ended is started again. A claim lasts three seconds here, so that waking up late
-does not take minutes.
+gives up. What has ended is started again. A claim lasts three seconds here, so that waking up late does not take
+minutes.
 Prints what was done, the steps repeated, how many (table, trial) pairs equal the undisturbed ones bit for bit, and what
 `coherence fsck` finds in the end. `--undisturbed` keeps the undisturbed store, for the other campaigns: they run the
 same sweep.
