@@ -239,12 +239,18 @@ def _connected(address: str | None, scratch: Path) -> Iterator[None]:
 
 def _connect(address: str | None, scratch: Path) -> None:
     if address is None:
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            _temp_dir=str(scratch / "ray"),
-        )
+        try:
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                _temp_dir=str(scratch / "ray"),
+            )
+        except Exception as error:  # Ray has no narrower class for processes that do not start in its 30 seconds
+            why = one_line(str(error), 200)
+            raise ClusterError(
+                f"Ray did not start here ({why}); is the machine very busy? Run again, or --local."
+            ) from error
         return
     try:
         ray.init(address=address)
