@@ -11,7 +11,7 @@ from orchestrator.resources import ClusterError
 
 def test_a_ray_that_does_not_start_in_time_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def init(**given: Any) -> None:
-        raise Exception("The current node timed out during startup.\nThis could happen because ...")  # noqa: TRY002
+        raise Exception("The current node timed out during startup.\nThis could happen because ...")
 
     monkeypatch.setattr("ray.init", init)
     with pytest.raises(ClusterError, match=r"did not start here \(The current node timed out .*Run again") as caught:
