@@ -38,28 +38,31 @@ class Disk:
         folder.mkdir(parents=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", folder], check=True)
 
-    def full(self, seconds: float) -> None:
-        """Take up what is free, and whatever becomes free, for a while."""
+    def full(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
+        """Take up what is free, and whatever becomes free, for so long, or until `enough`."""
         ballast = self.folder / BALLAST
         ends = time.monotonic() + seconds
         try:
             with ballast.open("wb") as file:
-                while time.monotonic() < ends:
+                while time.monotonic() < ends and not enough():
                     _take_up(file.fileno())
                     time.sleep(0.05)
         finally:
             ballast.unlink()
 
-    def read_only(self, seconds: float) -> bool:
-        """Refuse every write for a while; False where the kernel refuses that, since files stay open for writing."""
-        return read_only_for(seconds, lambda options: ["mount", "-o", options, str(self.folder)], "")
+    def read_only(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> bool:
+        """Refuse every write for so long, or until `enough`; False where the kernel refuses that, since files stay open
+        for writing."""
+        return read_only_for(seconds, lambda options: ["mount", "-o", options, str(self.folder)], "", enough)
 
     def remove(self) -> None:
         """Unmount it; the folder stays, empty."""
         subprocess.run(["umount", self.folder], check=True)
 
 
-def read_only_for(seconds: float, mount: Callable[[str], list[str]], kind: str) -> bool:
+def read_only_for(
+    seconds: float, mount: Callable[[str], list[str]], kind: str, enough: Callable[[], bool] = lambda: False
+) -> bool:
     """Remount read-only for a while. mount: the command for these options. kind: `bind,` for one mount of several of a
     file system. The kernel agrees only between two files that are open for writing: False where that never is."""
     ends = time.monotonic() + AGREES_S
@@ -67,7 +70,9 @@ def read_only_for(seconds: float, mount: Callable[[str], list[str]], kind: str) 
         if time.monotonic() > ends:
             return False
         time.sleep(0.01)
-    time.sleep(seconds)
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends and not enough():
+        time.sleep(0.05)
     subprocess.run(mount(f"remount,{kind}rw"), check=True)
     return True
 

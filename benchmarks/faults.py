@@ -5,9 +5,9 @@
 Two drivers, each a process of its own (`coherence run --local`), work on one sweep in one store. A seeded schedule
 kills (SIGKILL), preempts (SIGTERM) or freezes one of them: a frozen one (SIGSTOP) sleeps until its claim has expired
 and another has taken its trial over, then wakes up as a late writer. Between them, parts of unfinished trials are cut
-short; and where root can mount a file system for the store, its disk is filled, and made read-only, for some seconds,
-on which both drivers give up. What has ended is started again. A claim lasts three seconds here, so that waking up late
-does not take minutes.
+short; and where root can mount a file system for the store, its disk is filled, and made read-only, until a driver
+gives up. What has ended is started again. A claim lasts three seconds here, so that waking up late does not take
+minutes.
 Prints what was done, the steps repeated, how many (table, trial) pairs equal the undisturbed ones bit for bit, and what
 `coherence fsck` finds in the end. `--undisturbed` keeps the undisturbed store, for the other campaigns: they run the
 same sweep.
@@ -57,6 +57,8 @@ CLAIM_S = 3.0
 ACTIONS = ("kill", "kill", "preempt", "freeze", "freeze", "cut", "cut")
 DISK_ACTIONS = ("full", "read-only")
 STORE_MIB = 256
+GIVES_UP_S = 120.0
+"""Seconds within which a driver writes, meets a disk that refuses, and ends."""
 
 
 def sweep(seeds: int) -> str:
@@ -109,7 +111,7 @@ class Campaign:
         if action in DISK_ACTIONS:
             assert self.disk is not None
             tamper = self.disk.full if action == "full" else self.disk.read_only
-            if tamper(self.rng.uniform(2.0, 8.0)) is False:
+            if tamper(GIVES_UP_S, lambda: any(driver.poll() is not None for driver in at_work)) is False:
                 self.schedule.put_back(action)
                 return
         self.done[action] += 1
@@ -151,11 +153,13 @@ class Campaign:
 
 
 def claimants(store: Path) -> set[int]:
-    """Processes of this machine that claim a trial."""
+    """Processes of this machine that claim a trial and have written down that they begin."""
     found = set()
     for path in store.glob("claims/*/*"):
+        begun = store / "attempts" / path.parent.name / f"part-{path.name}.parquet"
         try:
-            found.add(json.loads(path.read_bytes())["pid"])
+            if begun.exists():
+                found.add(json.loads(path.read_bytes())["pid"])
         except (FileNotFoundError, ValueError, KeyError):
             continue  # given back, or being made, at this moment
     return found

@@ -23,7 +23,7 @@ NAMES = {
     "steps_made": "steps made, in attempts whose end is known",
     "ended": "drivers that ended under way, by exit code",
     "codes": "exit codes of the last drivers, the very last of which completes the sweep",
-    "killed": "workers that the memory monitor killed while they trained, at least",
+    "killed": "times that a worker which held a trial was killed",
     "withstood": "times that memory was taken and none was killed",
     "failures": "attempts that failed or were preempted, by class",
     "fsck": "findings of `coherence fsck`, by kind",

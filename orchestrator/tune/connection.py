@@ -9,6 +9,7 @@ import ray
 
 from orchestrator.address import TOKEN, no_cluster
 from orchestrator.errors import one_line
+from orchestrator.resources import ClusterError
 from orchestrator.stop import kept_handler
 from orchestrator.tune.settings import OBJECT_STORE_BYTES
 
@@ -33,14 +34,24 @@ def connected(address: str | None, scratch: Path) -> Iterator[None]:
 
 def _connect(address: str | None, scratch: Path) -> None:
     if address is None:
+        _start(scratch)
+        return
+    try:
+        ray.init(address=address)
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.AuthenticationError) as error:
+        raise no_cluster(address, f"{one_line(str(error), 200)}; {TOKEN}") from error
+
+
+def _start(scratch: Path) -> None:
+    try:
         ray.init(
             address="local",
             include_dashboard=False,
             object_store_memory=OBJECT_STORE_BYTES,
             _temp_dir=str(scratch / "ray"),
         )
-        return
-    try:
-        ray.init(address=address)
-    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.AuthenticationError) as error:
-        raise no_cluster(address, f"{one_line(str(error), 200)}; {TOKEN}") from error
+    except Exception as error:  # Ray has no narrower class for processes that do not start in its 30 seconds
+        why = one_line(str(error), 200)
+        raise ClusterError(
+            f"Ray did not start here ({why}); is the machine very busy? Run again, or --local."
+        ) from error

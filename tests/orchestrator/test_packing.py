@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator.known_shares import known_shares, remember
 from orchestrator.load import builtin_sweeps
 from orchestrator.packing import (
     MARGIN,
@@ -143,7 +145,7 @@ def fail(store: Store, spec: TrialSpec, *failures: str) -> None:
         write_part(store.attempt_file(trial_id(spec), number), "attempts", [row], tag="test")
 
 
-def test_a_launch_measures_each_kind_once_and_shapes_its_trials() -> None:
+def test_a_launch_measures_each_kind_once_and_shapes_its_trials(store: Store) -> None:
     device = SimulatedDevice(16 * GIB, {pack_kind(SMALL): GIB, pack_kind(LARGE): 5 * GIB}, ideal)
     nodes: list[Node] = [{"CPU": 64.0}, {"CPU": 16.0, "GPU": 2.0}]
     specs = [spec.model_copy(update={"seed": seed}) for seed in range(3) for spec in (SMALL, LARGE)]
@@ -154,7 +156,9 @@ def test_a_launch_measures_each_kind_once_and_shapes_its_trials() -> None:
         asked.append(most)
         return {kind: find_share(device, spec, most) for kind, spec in firsts.items()}
 
-    shapes = packed(Resources(gpu=1), specs, nodes, {pack_kind(SMALL): 1}, find, told.append)
+    keep = partial(remember, store, tag="launch")
+    shapes = packed(Resources(gpu=1), specs, nodes, {pack_kind(SMALL): 1}, find, told.append, keep)
+    assert [share.copies for share in known_shares(store).values()].count(8) == 1, "as measured, before it is enlarged"
     assert asked == [8], "sixteen processors for two GPUs"
     assert device.measured.count(1) == 2
     assert [shapes.of(spec) for spec in specs[:2]] == [Resources(gpu=0.25), Resources(gpu=0.5)]
