@@ -5,7 +5,7 @@ Rows are gradients of single examples and are never scaled by 1/N; a Direction i
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -18,11 +18,24 @@ class Direction:
     tensors: dict[str, Tensor]
 
 
-@dataclass(frozen=True)
-class GroupMeans:
+class Groups(ABC):
     """The mean gradient of each of G disjoint groups of the batch."""
 
+    @abstractmethod
+    def tensors(self) -> Iterator[tuple[str, Sequence[Tensor]]]:
+        """(parameter name, its mean gradient in each group). Read a tensor before asking for the next."""
+
+
+@dataclass(frozen=True)
+class GroupMeans(Groups):
+    """Mean gradients that are held whole."""
+
     means: tuple[Direction, ...]
+
+    def tensors(self) -> Iterator[tuple[str, Sequence[Tensor]]]:
+        """Parameter by parameter."""
+        for name in self.means[0].tensors:
+            yield name, [mean.tensors[name] for mean in self.means]
 
 
 PIECE_BYTES = 4 * 2**20
