@@ -3,8 +3,9 @@
     python -m benchmarks.aggregators [--models mlp lenet ...] [--methods winsorized ...] [--repetitions 11]
 
 One torch thread, CPU time of the process, every measurement bracketed by plain steps of the same run; order shuffled
-in each repetition, first calls not counted. Writes benchmarks/results/aggregators.json (model, batch, method, k, ratio,
-low, high, repetitions) and a figure beside it; with --models or --methods only prints.
+in each repetition, first calls not counted. Opacus comes last: what it allocates changes how the plain step gets its
+memory. Writes rows of benchmarks/results/aggregators.json (model, batch, method, k, ratio, low, high, repetitions),
+those of --models and --methods if given, and the figure beside it.
 """
 
 import argparse
@@ -153,29 +154,33 @@ def seconds(step: Step, x: Tensor, y: Tensor, repeats: int) -> float:
 
 def measure(name: str, methods: list[str], repetitions: int) -> list[dict]:
     """Rows of one model."""
+    obvious = [method for method in methods if method.startswith("Opacus")]
+    own = [method for method in methods if method not in obvious]
+    found = {**ratios(name, own, repetitions), **ratios(name, obvious, min(repetitions, SLOW))}
+    return [
+        {"model": name, "batch": METHODS[method][1], "method": method, "k": METHODS[method][2], **summary(each)}
+        for method, each in found.items()
+    ]
+
+
+def ratios(name: str, methods: list[str], repetitions: int) -> dict[str, list[float]]:
+    """CPU time of a step over that of the plain steps before and after it, of each method."""
     _, shape = NETS[name]
-    base = plain(copy.deepcopy(net(name)))
     batches = {size: (torch.randn(size, *shape), torch.randint(10, (size,))) for size in (64, 126)}
+    base = plain(copy.deepcopy(net(name)))
     steps = {method: METHODS[method][0](copy.deepcopy(net(name)), batches[64][0][:2]) for method in methods}
-    for batch in batches.values():
-        base(*batch)
     for method, step in steps.items():
+        base(*batches[METHODS[method][1]])
         step(*batches[METHODS[method][1]])
     repeats = max(1, round(0.05 / seconds(base, *batches[64], 3)))
-    ratios: dict[str, list[float]] = {method: [] for method in methods}
-    for repetition in range(repetitions):
+    found: dict[str, list[float]] = {method: [] for method in methods}
+    for _ in range(repetitions):
         for method in random.sample(methods, len(methods)):
-            obvious = method.startswith("Opacus")
-            if obvious and repetition >= SLOW:
-                continue
             batch = batches[METHODS[method][1]]
             before = seconds(base, *batch, repeats)
-            own = seconds(steps[method], *batch, 1 if obvious else repeats)
-            ratios[method].append(2 * own / (before + seconds(base, *batch, repeats)))
-    return [
-        {"model": name, "batch": METHODS[method][1], "method": method, "k": METHODS[method][2], **summary(found)}
-        for method, found in ratios.items()
-    ]
+            own = seconds(steps[method], *batch, 1 if method.startswith("Opacus") else repeats)
+            found[method].append(2 * own / (before + seconds(base, *batch, repeats)))
+    return found
 
 
 def summary(ratios: list[float]) -> dict[str, float]:
@@ -215,10 +220,17 @@ def main() -> None:
         for row in rows[-len(given.methods) :]:
             line = f"{row['model']:20} {row['batch']:>4} {row['method']:34} {row['ratio']:7.2f}"
             print(f"{line}  {row['low']:.2f}-{row['high']:.2f}", flush=True)
-    if len(given.models) == len(NETS) and len(given.methods) == len(METHODS):
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps({"torch": torch.__version__, "rows": rows}, indent=1) + "\n")
-        figure(rows, RESULTS.with_suffix(".png"))
+    write(rows)
+
+
+def write(rows: list[dict]) -> None:
+    """New rows in the place of old ones of the same model and method; the figure of all."""
+    kept = json.loads(RESULTS.read_text())["rows"] if RESULTS.exists() else []
+    found = {(row["model"], row["method"]): row for row in [*kept, *rows]}
+    ordered = [found[model, method] for model in NETS for method in METHODS if (model, method) in found]
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps({"torch": torch.__version__, "rows": ordered}, indent=1) + "\n")
+    figure(ordered, RESULTS.with_suffix(".png"))
 
 
 if __name__ == "__main__":
