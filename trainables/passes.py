@@ -53,9 +53,9 @@ class Keep:
 class Sums:
     """Of the units of one cell, in float64.
 
-    n: units. total: S = sum g_i per parameter, but for a factor `scale`, in the gradients' type until it is added. q, q4:
-    sums of ||g_i||^2 and ||g_i||^4 per layer and `*`. squares: sum g_ij^2 per parameter. directions: per class, sum of
-    g_i / ||g_i|| per parameter, and `directed`, how many had a direction.
+    n: units. total: S = sum g_i per parameter, but for a factor `scale`, in the gradients' type until it is added. q,
+    q4: sums of ||g_i||^2 and ||g_i||^4 per layer and `*`. squares: sum g_ij^2 per parameter. directions: per class, sum
+    of g_i / ||g_i|| per parameter, and `directed`, how many had a direction.
     """
 
     n: int = 0
