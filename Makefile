@@ -41,9 +41,11 @@ format: install  ## format and fix what can be fixed
 models: install  ## write docs/models.md from the registry of models
 	$(BIN)/python -m trainables.models.table > docs/models.md
 
-bench: install  ## the engine beside the libraries; reading 1,000 trials
+bench: install  ## the engine, aggregators and probes beside the libraries; reading 1,000 trials
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python -m benchmarks.aggregators
+	$(BIN)/python -m benchmarks.probe
 	$(BIN)/python -m benchmarks.store
 
 papers: install  ## rewrite docs/papers.md from results/, after `coherence run papers --scale laptop`

@@ -21,11 +21,12 @@ from trainables.evaluation import Evaluator, Split, forward
 from trainables.gradients.checks import check_model
 from trainables.gradients.engine import Engine
 from trainables.gradients.support import UnsupportedModelError
+from trainables.gradients.thirds import together
 from trainables.initial import initialise
 from trainables.inputs import as_inputs
 from trainables.losses import LOSSES
 from trainables.models import MODELS
-from trainables.modes import draws, frozen_buffers, mixes_examples
+from trainables.modes import draws, frozen_buffers, mixes_examples, untouched
 from trainables.optim import OPTIMIZERS
 from trainables.outcomes import DivergedError, never
 from trainables.passes import ExampleUnits, Units, trainable
@@ -59,7 +60,8 @@ def build_setting(spec: TrialSpec, device: str | None, should_stop: Callable[[],
     parameters, needs = trainable(model), AGGREGATORS[spec.aggregator.name].facts
     x, y = train.x[: spec.batch_size], train.given[: spec.batch_size]
     with torch_stream(spec.seed, "checks", where):
-        engine = _engine(spec, model, needs)
+        joint = needs == "groups" and not mixes_examples(model) and _together(model, x[:2])
+        engine = _engine(spec, model, needs, joint)
         units = load(ESTIMATORS[spec.estimator.name])(spec.estimator, model, loss, engine)
         noisy = draws(model, x[:2] if len(x) > 1 else x)
         _check(model, engine, units, parameters, x, lambda outputs: loss(outputs, y))
@@ -72,7 +74,7 @@ def build_setting(spec: TrialSpec, device: str | None, should_stop: Callable[[],
         model=model,
         parameters=parameters,
         engine=engine,
-        gradients=Gradients(model, loss, needs, parameters, engine),
+        gradients=Gradients(model, loss, needs, parameters, engine, together=joint),
         draws=noisy,
         aggregator=aggregator,
         aggregator_state=aggregator.init(),
@@ -161,13 +163,17 @@ def _facts(
     }
 
 
-def _engine(spec: TrialSpec, model: nn.Module, needs: str) -> Engine | None:
-    """The engine of the training pass, where the estimator or the aggregator looks at single examples.
+def _engine(spec: TrialSpec, model: nn.Module, needs: str, joint: bool) -> Engine | None:
+    """The engine of the training pass, where the estimator or the aggregator looks at single examples, or thirds of a
+    batch are taken from one joint pass."""
+    wanted = spec.estimator.name == "example" or needs in ("rows", "norms") or joint
+    return Engine(model) if wanted else None
 
-    Thirds of a batch are passes of their own where examples see each other.
-    """
-    wanted = spec.estimator.name == "example" or needs in ("rows", "norms")
-    return Engine(model) if wanted or (needs == "groups" and not mixes_examples(model)) else None
+
+def _together(model: nn.Module, x: Tensor) -> bool:
+    """Whether thirds of a batch are taken from one pass; always by themselves where examples see each other."""
+    with untouched(model, x.device):
+        return together(model, x)
 
 
 def _check(

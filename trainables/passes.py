@@ -22,8 +22,9 @@ from trainables.modes import evaluating, frozen_buffers
 from trainables.sample import Indices
 from trainables.units import EvalMode, Example, Grouped
 
-CHUNK = 512
-"""Examples of one forward and backward pass, unless memory runs out."""
+CHUNK = {"cpu": 256}
+"""Examples of one forward and backward pass by type of device, unless memory runs out; 512 on others. A host is faster
+on fewer, whose activations fit its caches."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Outputs and labels to losses [N]."""
@@ -40,8 +41,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Keep:
-    """What a pass keeps beside S and Q. classes: labels 0..classes-1 whose directions are summed apart; 0 for none."""
+    """What a pass over a sample keeps beside the dots of its cells. total: S; squares: sums of squares by coordinate;
+    classes: labels 0..classes-1 whose directions are summed apart, 0 for none."""
 
+    total: bool = False
     squares: bool = False
     classes: int = 0
 
@@ -50,9 +53,9 @@ class Keep:
 class Sums:
     """Of the units of one cell, in float64.
 
-    n: units. total: S = sum g_i per parameter. q, q4: sums of ||g_i||^2 and ||g_i||^4 per layer and `*`.
-    squares: sum g_ij^2 per parameter. directions: per class, sum of g_i / ||g_i|| per parameter, and `directed`, how
-    many had a direction.
+    n: units. total: S = sum g_i per parameter, but for a factor `scale`, in the gradients' type until it is added. q,
+    q4: sums of ||g_i||^2 and ||g_i||^4 per layer and `*`. squares: sum g_ij^2 per parameter. directions: per class, sum
+    of g_i / ||g_i|| per parameter, and `directed`, how many had a direction.
     """
 
     n: int = 0
@@ -62,11 +65,12 @@ class Sums:
     squares: dict[str, Tensor] = field(default_factory=dict)
     directions: list[dict[str, Tensor]] = field(default_factory=list)
     directed: list[int] = field(default_factory=list)
+    scale: float = 1.0
 
     def add(self, other: "Sums") -> None:
         """Take in the sums of other units."""
         self.n += other.n
-        _accumulate(self.total, other.total)
+        _accumulate(self.total, other.total, other.scale)
         _accumulate(self.squares, other.squares)
         for mine, theirs in ((self.q, other.q), (self.q4, other.q4)):
             for name, value in theirs.items():
@@ -90,7 +94,7 @@ class Units(ABC):
     def __init__(self, model: nn.Module, loss: Loss, parts: Sequence[Part]) -> None:
         self.model, self.loss, self.parts = model, loss, parts
         self.seen = 0
-        self.chunks = Chunks(CHUNK)
+        self.chunks = Chunks(_chunk(model))
 
     @contextmanager
     def mode(self) -> Iterator[None]:
@@ -105,14 +109,17 @@ class Units(ABC):
     def sums(self, x: Tensor, y: Tensor, keep: Keep) -> Sums:
         """Sums over the units of a few examples, inside `mode`."""
 
-    def cell(self, inputs: Inputs, labels: Tensor, indices: Indices, keep: Keep) -> Sums:
-        """Sums over the units of the examples at `indices`, inside `mode`, a chunk at a time."""
+    def cell(
+        self, inputs: Inputs, labels: Tensor, indices: Indices, keep: Keep, total: dict[str, Tensor] | None = None
+    ) -> Sums:
+        """Sums over the units of the examples at `indices`, inside `mode`, a chunk at a time. total: zeros in float64
+        that S is added to, for those who have a place for it."""
 
         def work(part: slice) -> Sums:
             index = torch.from_numpy(indices[part]).to(inputs.device)
             return self.sums(inputs[index], labels[index], keep)
 
-        found = Sums()
+        found = Sums(total=total or {})
         for one in self.chunks.over(len(indices), work):
             found.add(one)
         self.seen += len(indices)
@@ -120,8 +127,9 @@ class Units(ABC):
 
     def statistics(self, x: Tensor, y: Tensor) -> dict[str, Statistics]:
         """Statistics of one batch per layer and, under `*`, of the whole network."""
+        found = Sums()
         with self.mode():
-            found = self.sums(x, y, Keep())
+            found.add(self.sums(x, y, Keep()))
         self.seen += len(x)
         s2 = {part.name: _square(found.total, part.tensors) for part in self.parts}
         s2["*"] = sum(s2.values())
@@ -152,7 +160,7 @@ class ExampleUnits(Units):
     def sums(self, x: Tensor, y: Tensor, keep: Keep) -> Sums:
         """Sums over these examples."""
         record, mean = self.record(x, y, mean_gradient=True)
-        found = Sums(len(x), {name: gradient.double() * len(x) for name, gradient in mean.items()})
+        found = Sums(len(x), mean, scale=len(x))
         whole = torch.zeros(len(x), dtype=torch.float64, device=x.device)
         for layer, norms in record.square_norms().items():
             own = torch.stack(list(norms.values())).sum(dim=0)
@@ -186,11 +194,13 @@ class GroupedUnits(Units):
         self.k = k
         self._parameters = trainable(model)
         # A chunk must hold whole groups, so that chunks never change which examples meet.
-        self.chunks = Chunks(max(1, CHUNK // k) * k)
+        self.chunks = Chunks(max(1, _chunk(model) // k) * k)
 
-    def cell(self, inputs: Inputs, labels: Tensor, indices: Indices, keep: Keep) -> Sums:
+    def cell(
+        self, inputs: Inputs, labels: Tensor, indices: Indices, keep: Keep, total: dict[str, Tensor] | None = None
+    ) -> Sums:
         """Sums over the whole groups of the examples at `indices`."""
-        found = Sums(q=self._zeros(), q4=self._zeros())
+        found = Sums(total=total or {}, q=self._zeros(), q4=self._zeros())
         whole = indices[: len(indices) // self.k * self.k]
         for unit in whole.reshape(-1, self.k):
             index = torch.from_numpy(unit).to(inputs.device)
@@ -235,6 +245,10 @@ def grouped(choice: Grouped, model: nn.Module, loss: Loss, engine: Engine | None
     return GroupedUnits(model, loss, choice.k)
 
 
+def _chunk(model: nn.Module) -> int:
+    return CHUNK.get(next(iter(model.parameters())).device.type, 512)
+
+
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     """Parameters that are trained, by full name."""
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -251,9 +265,11 @@ def parts_of(model: nn.Module) -> list[Part]:
     return found
 
 
-def _accumulate(into: dict[str, Tensor], new: Mapping[str, Tensor]) -> None:
+def _accumulate(into: dict[str, Tensor], new: Mapping[str, Tensor], scale: float = 1.0) -> None:
     for name, tensor in new.items():
-        into[name] = into[name] + tensor if name in into else tensor
+        if name not in into:
+            into[name] = torch.zeros_like(tensor, dtype=torch.float64)
+        into[name].add_(tensor, alpha=scale)
 
 
 def _square(tensors: Mapping[str, Tensor], names: Sequence[str]) -> float:

@@ -7,7 +7,7 @@ sample size. Instruments read the same pass.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +55,7 @@ class LayerSums:
 
 @dataclass
 class Sample:
-    """What one pass over the sample left: sums by layer and `*`, and, over the whole sample, S and what else was kept.
+    """What one pass over the sample left: sums by layer and `*`, and over the whole sample what was to be kept.
 
     names: the group of each cell.
     """
@@ -73,18 +73,23 @@ class Sample:
 
 def measure_sample(units: Units, x: Inputs, y: Tensor, cells: Collection[Cell], keep: Keep) -> Sample:
     """One pass over the cells. x, y: the whole training set on the device."""
-    sums: dict[str, list[Tensor]] = {part.name: [] for part in units.parts}
+    shapes = {name: parameter.shape for name, parameter in units.model.named_parameters()}
+    sums = {
+        part.name: torch.zeros(len(cells), part.parameters, dtype=torch.float64, device=x.device)
+        for part in units.parts
+    }
     whole, scalars = Sums(), []
     names = np.array([cell.group for cell in cells])
     with units.mode():
-        for cell in cells:
-            found = units.cell(x, y, cell.indices, keep)
+        for number, cell in enumerate(cells):
+            places: dict[str, Tensor] = {}
             for part in units.parts:
-                flat = [found.total[tensor].reshape(-1) for tensor in part.tensors] if found.n else []
-                sums[part.name].append(torch.cat(flat) if flat else _nothing(part.parameters, x))
+                own = sums[part.name][number].split([shapes[tensor].numel() for tensor in part.tensors])
+                places |= {tensor: each.view(shapes[tensor]) for tensor, each in zip(part.tensors, own, strict=True)}
+            found = units.cell(x, y, cell.indices, keep, places)
             scalars.append(Sums(found.n, q=found.q, q4=found.q4))
             if cell.group == "all" or "all" not in names:
-                whole.add(found)
+                whole.add(found if keep.total else replace(found, total={}))
     n, block = np.array([each.n for each in scalars]), np.array([cell.block for cell in cells])
 
     def layer(name: str, gram: Array) -> LayerSums:
@@ -95,15 +100,10 @@ def measure_sample(units: Units, x: Inputs, y: Tensor, cells: Collection[Cell], 
 
     layers = {}
     for name in list(sums):
-        stacked = torch.stack(sums.pop(name))
-        layers[name] = layer(name, (stacked @ stacked.t()).cpu().numpy())
+        own = sums.pop(name)
+        layers[name] = layer(name, (own @ own.t()).cpu().numpy())
     gram = np.sum([each.gram for each in layers.values()], axis=0)
     return Sample({**layers, "*": layer("*", gram)}, names, whole)
-
-
-def _nothing(size: int, x: Inputs) -> Tensor:
-    """The sum over no units."""
-    return torch.zeros(size, dtype=torch.float64, device=x.device)
 
 
 def probe_rows(units: Units, sample: Sample, groups: Collection[str]) -> list[Columns]:

@@ -52,7 +52,11 @@ class Readings:
     def keep(self, due: Collection[str]) -> Keep:
         """What the probe's pass must keep for these instruments."""
         facts = {INSTRUMENTS[name].facts for name in due}
-        return Keep(squares="moments" in facts, classes=self.classes if "directions" in facts else 0)
+        return Keep(
+            total=not facts.isdisjoint({"moments", "dots", "held-out"}),
+            squares="moments" in facts,
+            classes=self.classes if "directions" in facts else 0,
+        )
 
     def rows(self, due: Collection[str], found: Sample, step: int, source: str) -> list[Columns]:
         """Rows (without step) of the due instruments, after a pass at this step."""

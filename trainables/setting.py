@@ -127,12 +127,7 @@ class Setting:
     def _inside(self, made: Pass, size: int) -> dict[str, Statistics]:
         """Statistics of the training pass itself."""
         assert self.engine is not None
-        assert made.record is not None
-        mean = made.mean
-        if mean is None:
-            total = made.record.group_sums([slice(None)])[0]
-            mean = Direction({name: tensor / size for name, tensor in total.tensors.items()})
-        return self.engine.statistics(made.record.square_norms(), mean, size)
+        return self.engine.statistics(*made.measured(), size)
 
     def _beside(self, x: Tensor, y: Tensor, step: int) -> dict[str, Statistics]:
         """Statistics of the batch by a pass of its own, before the update."""

@@ -1,16 +1,13 @@
 """Aggregators: one contract suite over the registry, oracles, and the laws each must keep."""
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from tests import reference
 from trainables.aggregators import AGGREGATORS, smallest_level, tail_count
-from trainables.gradients import selection
-from trainables.gradients.types import DenseRows, Direction, Examples, GroupMeans, OuterRows
+from trainables.gradients.types import DenseRows, Direction, Examples, GroupMeans
 from trainables.registry import load
 
 PARAMETERS = {"winsorized": {"level": 20.0}, "trimmed-mean": {"level": 20.0}, "norm-clipped": {"clip": 5.0}}
@@ -19,7 +16,6 @@ OF_FIXED_SIZE = ("sign-of-sum", "sum-of-signs")
 NOT_HOMOGENEOUS = (*OF_FIXED_SIZE, "norm-clipped")
 """Rules that do not claim: rows times c give the direction times c."""
 BATCH = 12
-FINITE = st.floats(-8, 8, width=32).map(lambda v: float(np.float32(round(v, 2))))
 
 
 def built(name, batch=BATCH):
@@ -105,133 +101,10 @@ def test_one_outlier_is_resisted(name):
     assert fed("mean", rows).abs().max() > 1e4
 
 
-def matrices(least):
-    shapes = st.tuples(st.integers(least, 9), st.integers(1, 6))
-    return shapes.flatmap(lambda s: arrays(np.float32, s, elements=FINITE))
-
-
-PATHS = {
-    "numpy": selection.dense_numpy,
-    "numba": selection.dense_numba,
-    "torch": lambda v, k: selection.dense_torch(torch.from_numpy(v), k).numpy(),
-}
-
-
-@pytest.mark.parametrize("path", PATHS)
-@settings(max_examples=40, deadline=None)
-@given(values=matrices(5), k=st.integers(0, 2))
-def test_every_path_equals_sorted_lists(path, values, k):
-    expected = [reference.winsorized_mean([float(v) for v in column], k) for column in values.T]
-    if path == "numba" and k not in selection.COMPILED:
-        return
-    np.testing.assert_allclose(PATHS[path](values, k), expected, rtol=2e-6, atol=2e-6)
-
-
-def median(values, _):
-    return selection.coordinate_median(DenseRows(torch.from_numpy(values)))
-
-
-def signs(values, _):
-    return selection.sum_of_signs(DenseRows(torch.from_numpy(values)))
-
-
-REDUCTIONS = {
-    "trimmed, numpy": (selection.trimmed_numpy, reference.trimmed_mean),
-    "trimmed, torch": (lambda v, k: selection.trimmed_torch(torch.from_numpy(v), k), reference.trimmed_mean),
-    "median": (median, lambda v, _: reference.middle(v)),
-    "signs": (signs, lambda v, _: reference.sum_of_signs(v)),
-}
-
-
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-@settings(max_examples=40, deadline=None)
-@given(values=matrices(5), k=st.integers(0, 2))
-def test_reductions_equal_lists(reduction, values, k):
-    reduce, oracle = REDUCTIONS[reduction]
-    values = values.astype(np.float64)
-    expected = [oracle([float(v) for v in column], k) for column in values.T]
-    np.testing.assert_allclose(reduce(values, k), expected, rtol=1e-14, atol=1e-14)
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    st.tuples(st.integers(2, 9), st.integers(1, 4), st.integers(1, 5)).flatmap(
-        lambda s: st.tuples(
-            arrays(np.float64, (s[0], s[1]), elements=st.sampled_from([0.0, 0.0, 1.5, -2.0])),
-            arrays(np.float64, (s[0], s[2]), elements=st.sampled_from([0.0, 0.0, 3.0, -1.0])),
-        )
-    )
-)
-def test_factored_rows_reduce_as_dense_rows(factors):
-    factored = OuterRows(*(torch.from_numpy(factor) for factor in factors))
-    dense = DenseRows(factored.dense())
-    for k in range((len(factors[0]) - 1) // 2 + 1):
-        torch.testing.assert_close(selection.trimmed_mean(factored, k), selection.trimmed_mean(dense, k))
-    torch.testing.assert_close(selection.coordinate_median(factored), selection.coordinate_median(dense))
-    assert torch.equal(selection.sum_of_signs(factored), selection.sum_of_signs(dense))
-
-
-@pytest.mark.parametrize("batch", [2, 9, 10])
-def test_the_median_is_winsorizing_at_level_fifty(batch):
-    rows = DenseRows(torch.randn(batch, 40, dtype=torch.float64))
-    expected = selection.winsorized_mean(rows, tail_count(50, batch))
-    torch.testing.assert_close(selection.coordinate_median(rows), expected)
-
-
-def test_a_vote_survives_a_product_that_rounds_to_zero():
-    tiny = torch.tensor([[1e-30]])
-    assert selection.sum_of_signs(OuterRows(tiny, -tiny)).item() == -1
-
-
 def test_clipping_shortens_long_rows_and_leaves_short_ones_and_zeros():
     rows = torch.randn(BATCH, 30, dtype=torch.float64) * torch.linspace(0, 3, BATCH, dtype=torch.float64)[:, None]
     assert 0 < int((rows.norm(dim=1) > 5).sum()) < BATCH
     torch.testing.assert_close(fed("norm-clipped", rows), reference.clipped_mean(rows, 5.0))
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    st.tuples(st.integers(5, 9), st.integers(1, 4), st.integers(1, 5)).flatmap(
-        lambda s: st.tuples(
-            arrays(np.float64, (s[0], s[1]), elements=st.sampled_from([0.0, 0.0, 1.5, -2.0])),
-            arrays(np.float64, (s[0], s[2]), elements=st.sampled_from([0.0, 0.0, 0.0, 3.0, -1.0])),
-        )
-    ),
-    st.integers(0, 2),
-)
-def test_skipping_zero_columns_changes_nothing(factors, k):
-    left, right = factors
-    dense = OuterRows(torch.from_numpy(left), torch.from_numpy(right)).dense().reshape(len(left), -1).numpy()
-    expected = selection.dense_numpy(dense, k).reshape(left.shape[1], right.shape[1])
-    if k in selection.COMPILED:
-        np.testing.assert_allclose(selection.outer_numba(left, right, k), expected, atol=1e-14)
-    np.testing.assert_allclose(selection.outer_numpy(left, right, k), expected, atol=1e-14)
-
-
-@pytest.mark.parametrize("batch", [5, 32, 33, 35])
-def test_the_paths_agree_on_more_columns_than_the_kernel_takes_at_once(batch):
-    rng = np.random.default_rng(0)
-    left = rng.standard_normal((batch, 7)).astype("f4")
-    right = np.maximum(rng.standard_normal((batch, 700)), 0).astype("f4")
-    dense = left[:, :, None] * right[:, None]
-    for k in (0, 1, 2):
-        expected = selection.dense_numpy(dense.reshape(batch, -1), k).reshape(7, 700)
-        for rows in (OuterRows(torch.from_numpy(left), torch.from_numpy(right)), DenseRows(torch.from_numpy(dense))):
-            np.testing.assert_allclose(selection.winsorized_mean(rows, k).numpy(), expected, rtol=0, atol=1e-6)
-
-
-def test_winsorizing_nothing_is_the_mean():
-    rows = torch.randn(8, 30, dtype=torch.float64)
-    torch.testing.assert_close(selection.winsorized_mean(DenseRows(rows), 0), rows.mean(0))
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-def test_the_path_on_a_gpu_equals_numpy():
-    rows = torch.randn(32, 500)
-    for k in (1, 4):
-        found = selection.winsorized_mean(DenseRows(rows.cuda()), k).cpu().numpy()
-        np.testing.assert_allclose(found, selection.dense_numpy(rows.numpy(), k), atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What every aggregator is: a pure pair (init, update); state goes in and comes out.
 
 `update` receives what the aggregator declared it needs: the mean gradient (a Direction) for `nothing`
-and `history`, GroupMeans for `groups`, a RowStream for `rows`, Examples for `norms`. It returns None while it idles.
+and `history`, Groups for `groups`, a RowStream for `rows`, Examples for `norms`. It returns None while it idles.
 """
 
 from abc import ABC, abstractmethod
@@ -9,12 +9,12 @@ from typing import Generic, TypeVar
 
 from torch import Tensor
 
-from trainables.gradients.types import Direction, Examples, GroupMeans, RowStream
+from trainables.gradients.types import Direction, Examples, Groups, RowStream
 
 State = dict[str, Tensor]
 """Tensors by name: all that a bit-exact resume of the aggregator needs."""
 
-Given = TypeVar("Given", Direction, GroupMeans, RowStream, Examples)
+Given = TypeVar("Given", Direction, Groups, RowStream, Examples)
 
 
 class Aggregator(ABC, Generic[Given]):
@@ -33,8 +33,3 @@ class Aggregator(ABC, Generic[Given]):
     @abstractmethod
     def update(self, given: Given, state: State) -> tuple[Direction | None, State]:
         """The direction of this step, or None while idling, and the next state."""
-
-
-def median_of_three(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    """Coordinate-wise median: max(min(a, b), min(max(a, b), c))."""
-    return a.minimum(b).maximum(a.maximum(b).minimum(c))

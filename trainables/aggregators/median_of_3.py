@@ -5,17 +5,17 @@ that is this rule at batch size 3B.
 """
 
 from trainables.aggregators import MedianOf3
-from trainables.aggregators.interface import Aggregator, State, median_of_three
-from trainables.gradients.types import Direction, GroupMeans
+from trainables.aggregators.interface import Aggregator, State
+from trainables.gradients.middle import median_of_three
+from trainables.gradients.types import Direction, Groups
 
 
-class MedianOf3Aggregator(Aggregator[GroupMeans]):
+class MedianOf3Aggregator(Aggregator[Groups]):
     """d_j = median of the three group means of coordinate j."""
 
-    def update(self, given: GroupMeans, state: State) -> tuple[Direction | None, State]:
+    def update(self, given: Groups, state: State) -> tuple[Direction | None, State]:
         """The median of the three."""
-        a, b, c = (mean.tensors for mean in given.means)
-        return Direction({name: median_of_three(a[name], b[name], c[name]) for name in a}), state
+        return Direction({name: median_of_three(*means) for name, means in given.tensors()}), state
 
 
 def build(choice: MedianOf3, tail_count: int | None) -> MedianOf3Aggregator:

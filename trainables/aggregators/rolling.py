@@ -9,7 +9,8 @@ from collections.abc import Callable
 from torch import Tensor
 
 from trainables.aggregators import RollingMeanOf3, RollingMedianOf3
-from trainables.aggregators.interface import Aggregator, State, median_of_three
+from trainables.aggregators.interface import Aggregator, State
+from trainables.gradients.middle import median_of_three
 from trainables.gradients.types import Direction
 
 

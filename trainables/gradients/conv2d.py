@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from trainables.gradients.convolution import Geometry, chunks, weight_rows, weight_sum
 from trainables.gradients.linear import row_norms
+from trainables.gradients.pieces import convolution_rows
 from trainables.gradients.types import DenseRows, Rows
 
 
@@ -51,6 +52,4 @@ def rows(module: nn.Conv2d, name: str, x: Tensor, d: Tensor) -> Rows:
     """Rows of one tensor, [N, O, C/G, k, k] or [N, O]."""
     if name == "bias":
         return DenseRows(d.flatten(2).sum(dim=2))
-    geometry = _geometry(module)
-    whole = torch.cat([weight_rows(geometry, x[part], d[part]) for part in chunks(geometry, x, d)])
-    return DenseRows(whole.view(-1, *module.weight.shape))
+    return convolution_rows(_geometry(module), x, d, module.weight.shape)

@@ -34,7 +34,7 @@ def padded(geometry: Geometry, x: Tensor) -> Tensor:
     return functional.pad(x, geometry.amounts, mode)
 
 
-def _patches(geometry: Geometry, x: Tensor, out: tuple[int, int]) -> Tensor:
+def taken_patches(geometry: Geometry, x: Tensor, out: tuple[int, int]) -> Tensor:
     """Input patches [N, C k k, T] of a chunk, by one strided copy whose innermost runs are image rows."""
     wide = padded(geometry, x)
     n, channels = x.shape[:2]
@@ -56,7 +56,7 @@ def chunks(geometry: Geometry, x: Tensor, d: Tensor) -> list[slice]:
 
 def weight_rows(geometry: Geometry, x: Tensor, d: Tensor) -> Tensor:
     """Weight gradients [N, O, (C/G) k k] of a chunk."""
-    patches, flat = _patches(geometry, x, (d.shape[2], d.shape[3])), d.flatten(2)
+    patches, flat = taken_patches(geometry, x, (d.shape[2], d.shape[3])), d.flatten(2)
     if geometry.groups == 1:
         return torch.bmm(flat, patches.transpose(1, 2))
     n, outputs, positions = flat.shape

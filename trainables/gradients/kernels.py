@@ -1,120 +1,212 @@
-"""Compiled selection over examples: the winsorized mean of outer products, coordinate by coordinate.
+"""Compiled reductions over examples: winsorized and trimmed means of products, column by column.
 
-The kernel keeps the k+1 smallest and k+1 largest of the b values of LANES coordinates at a time in cache,
-form the products as they go, and average the clipped products in a second pass over them. The order of
-operations is fixed, so a result depends on the inputs alone.
+Column (o, i) has the b values left[n, o] right[n, i]. For each o only its non-zero factors are looked at; the z values
+that are left out are zeros, whose place in the order is known: with a the sorted others, the value of rank k of all is
+max(a[k - z], min(0, a[k])). Up to EXTREMES values per tail are kept while passing over the batch; beyond, the batch is
+sorted. Columns go through in tiles of LANES, always in the same order of operations, so that the result of a column
+depends on its own values alone, whatever else is reduced beside it or on however many threads.
 """
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
-LANES = 128
-"""Coordinates handled together: a constant, so that their loops become vector instructions."""
+from trainables.gradients.lanes import (
+    GROUP,
+    HIGHEST,
+    LANES,
+    Array,
+    compiled,
+    keep_largest,
+    keep_smallest,
+    sort_group,
+    sort_groups,
+)
 
-Array = npt.NDArray
+EXTREMES = GROUP - 1
+"""Values per tail that are found without sorting."""
 
 
-@njit(cache=True, error_model="numpy")
-def _load(right: Array, start: int, tile: Array) -> int:
-    """Copy LANES columns of right [b, I] from `start` into tile [b, LANES], zeros beyond I; the columns copied."""
+@compiled
+def factors_of(left: Array, k: int) -> tuple[Array, Array, Array]:
+    """Of left [b, O]: non-zero factors [O, b], their examples [O, b], and how many [O].
+
+    A count of 0 where at most k are not zero, -1 where one is not finite.
+    """
+    b, outputs = left.shape
+    factors = np.zeros((outputs, b), left.dtype)
+    places = np.zeros((outputs, b), np.int64)
+    counts = np.zeros(outputs, np.int64)
+    for o in range(outputs):
+        n = 0
+        finite = True
+        for i in range(b):
+            value = left[i, o]
+            finite = finite and np.isfinite(value)
+            if value != 0:
+                factors[o, n] = value
+                places[o, n] = i
+                n += 1
+        counts[o] = -1 if not finite else 0 if n <= k else n
+    return factors, places, counts
+
+
+@compiled
+def _load(right: Array, start: int, tile: Array, finite: Array) -> int:
+    """Copy LANES columns of right [b, I] from `start` into tile [b, LANES], zeros beyond I; the columns copied.
+
+    finite: 0 for columns without an infinity or NaN, else NaN.
+    """
     width = min(LANES, right.shape[1] - start)
+    finite[:] = 0
     for i in range(right.shape[0]):
+        source, row = right[i, start : start + width], tile[i]
         for c in range(width):
-            tile[i, c] = right[i, start + c]
+            row[c] = source[c]
         for c in range(width, LANES):
-            tile[i, c] = 0
+            row[c] = 0
+        for c in range(LANES):
+            finite[c] += row[c] * 0
     return width
 
 
-@njit(cache=True, error_model="numpy")
-def _clipped_mean(left: Array, o: int, tile: Array, low: Array, high: Array, total: Array) -> None:
-    """total = mean over i of left[i, o] tile[i] clipped to [low, high]."""
-    b = tile.shape[0]
-    total[:] = 0
-    for i in range(b):
-        f = left[i, o]
+@compiled
+def _products(factors: Array, places: Array, n: int, tile: Array, v: Array) -> None:
+    """Slab i of v = factors[i] * tile[places[i]]."""
+    for i in range(n):
+        factor, row, slab = factors[i], tile[places[i]], v[i * LANES : (i + 1) * LANES]
         for c in range(LANES):
-            total[c] += min(max(f * tile[i, c], low[c]), high[c])
-    for c in range(LANES):
-        total[c] /= b
+            slab[c] = factor * row[c]
 
 
-@njit(cache=True, error_model="numpy")
-def _two_extremes(left: Array, o: int, tile: Array, e: Array) -> None:
-    """Two smallest (e[0], e[1]) and two largest (e[2], e[3]) of left[i, o] tile[i], four examples at a time."""
-    b = tile.shape[0]
-    whole = b - b % 4
-    for i in range(0, whole, 4):
-        f0, f1, f2, f3 = left[i, o], left[i + 1, o], left[i + 2, o], left[i + 3, o]
-        for c in range(LANES):
-            t0, t1, t2, t3 = f0 * tile[i, c], f1 * tile[i + 1, c], f2 * tile[i + 2, c], f3 * tile[i + 3, c]
-            p, big_p, q, big_q = min(t0, t1), max(t0, t1), min(t2, t3), max(t2, t3)
-            one, two = max(p, q), min(big_p, big_q)
-            low, high = min(p, q), max(big_p, big_q)
-            low0, low1, high0, high1 = e[0, c], e[1, c], e[2, c], e[3, c]
-            e[0, c] = min(low0, low)
-            e[1, c] = min(max(low0, low), low1, one, two)
-            e[2, c] = max(high0, high)
-            e[3, c] = max(min(high0, high), high1, one, two)
-    for i in range(whole, b):
-        f = left[i, o]
-        for c in range(LANES):
-            t, low0, high0 = f * tile[i, c], e[0, c], e[2, c]
-            e[0, c] = min(low0, t)
-            e[1, c] = min(e[1, c], max(low0, t))
-            e[2, c] = max(high0, t)
-            e[3, c] = max(e[3, c], min(high0, t))
+@compiled
+def _extremes(v: Array, n: int, rest: Array, x: Array) -> None:
+    """The eight smallest and the eight largest of n slabs, each eight in ascending order; sorts them in eights.
 
-
-@njit(cache=True, error_model="numpy")
-def _three_extremes(left: Array, o: int, tile: Array, e: Array) -> None:
-    """Three smallest (e[0] to e[2]) and three largest (e[3] to e[5]) of left[i, o] tile[i], two examples at a time.
-
-    Of a pair p <= q, q can only be second smallest or later, and p second largest or later. An odd last
-    example goes in beside an infinity of each sign.
+    The last slabs, fewer than eight, are copied to `rest`, filled up with infinities that no tail keeps.
     """
-    b = tile.shape[0]
-    infinity = e.dtype.type(np.inf)
-    for i in range(0, b, 2):
-        f0, f1, odd = left[i, o], left[min(i + 1, b - 1), o], i + 1 == b
-        other = tile[min(i + 1, b - 1)]
-        for c in range(LANES):
-            t0, t1 = f0 * tile[i, c], f1 * other[c]
-            p, q = min(t0, t1), max(t0, t1)
-            above, below = (infinity, -infinity) if odd else (q, p)
-            a0, a1, a2 = e[0, c], e[1, c], e[2, c]
-            m0 = max(a0, p)
-            b1, m1 = min(a1, m0), max(a1, m0)
-            e[0, c] = min(a0, p)
-            e[1, c] = min(b1, above)
-            e[2, c] = min(a2, m1, max(b1, above))
-            z0, z1, z2 = e[3, c], e[4, c], e[5, c]
-            m0 = min(z0, q)
-            y1, m1 = max(z1, m0), min(z1, m0)
-            e[3, c] = max(z0, q)
-            e[4, c] = max(y1, below)
-            e[5, c] = max(z2, m1, min(y1, below))
-
-
-@njit(cache=True, error_model="numpy")
-def winsorized_outer(left: Array, right: Array, k: int, out: Array) -> None:
-    """out[o, i] = winsorized mean over n of left[n, o] right[n, i], k in (1, 2) values per tail.
-
-    left [b, O], right [b, I], out [O, I], of one floating type.
-    """
-    tile = np.empty((right.shape[0], LANES), right.dtype)
-    e = np.empty((2 * k + 2, LANES), right.dtype)
-    total = np.empty(LANES, right.dtype)
-    for start in range(0, right.shape[1], LANES):
-        width = _load(right, start, tile)
-        for o in range(left.shape[1]):
-            e[: k + 1] = np.inf
-            e[k + 1 :] = -np.inf
-            if k == 1:
-                _two_extremes(left, o, tile, e)
+    x[:HIGHEST] = np.inf
+    x[HIGHEST:] = -np.inf
+    whole = n - n % GROUP
+    for first in range(0, whole, GROUP):
+        group = v[first * LANES :]
+        sort_group(group)
+        keep_smallest(group, x)
+        keep_largest(group, x[HIGHEST:])
+    if whole < n:
+        left = (n - whole) * LANES
+        for fill in (np.inf, -np.inf):
+            rest[:left] = v[whole * LANES : n * LANES]
+            rest[left:] = fill
+            sort_group(rest)
+            if fill > 0:
+                keep_smallest(rest, x)
             else:
-                _three_extremes(left, o, tile, e)
-            _clipped_mean(left, o, tile, e[k], e[2 * k + 1], total)
+                keep_largest(rest, x[HIGHEST:])
+
+
+@compiled
+def _bounds(v: Array, n: int, b: int, k: int, rest: Array, x: Array, bounds: Array) -> None:
+    """The two slabs of bounds = values of rank k and b-1-k of n slabs and b-n zeros; reorders the slabs."""
+    if k <= EXTREMES:
+        _extremes(v, n, rest, x)
+        low, high, ordered = k, 2 * GROUP - 1 - k, x
+    else:
+        groups = -(-n // GROUP)
+        v[n * LANES : groups * HIGHEST] = np.inf
+        sort_groups(v, groups, rest)
+        low, high, ordered = k, n - 1 - k, v
+    lows, highs = bounds[:LANES], bounds[LANES:]
+    lows[:] = ordered[low * LANES : (low + 1) * LANES]
+    highs[:] = ordered[high * LANES : (high + 1) * LANES]
+    z, zero = b - n, v.dtype.type(0)
+    if z == 0:
+        return
+    for c in range(LANES):
+        lows[c] = min(lows[c], zero)
+        highs[c] = max(highs[c], zero)
+    if z <= k:
+        inner_low, inner_high = ordered[(low - z) * LANES :], ordered[(high + z) * LANES :]
+        for c in range(LANES):
+            lows[c] = max(lows[c], inner_low[c])
+            highs[c] = min(highs[c], inner_high[c])
+
+
+@compiled
+def _add_clipped_group(v: Array, bounds: Array, total: Array) -> None:
+    """total += sum of eight slabs clipped to the bounds."""
+    for c in range(LANES):
+        low, high = bounds[c], bounds[LANES + c]
+        a = min(max(v[c], low), high) + min(max(v[LANES + c], low), high)
+        b = min(max(v[2 * LANES + c], low), high) + min(max(v[3 * LANES + c], low), high)
+        d = min(max(v[4 * LANES + c], low), high) + min(max(v[5 * LANES + c], low), high)
+        e = min(max(v[6 * LANES + c], low), high) + min(max(v[7 * LANES + c], low), high)
+        total[c] += (a + b) + (d + e)
+
+
+@compiled
+def _clipped_mean(v: Array, n: int, b: int, bounds: Array, total: Array) -> None:
+    """total = mean of n slabs and b-n zeros, all clipped to the bounds."""
+    total[:] = 0
+    whole = n - n % GROUP
+    for first in range(0, whole, GROUP):
+        _add_clipped_group(v[first * LANES :], bounds, total)
+    for i in range(whole, n):
+        slab = v[i * LANES : (i + 1) * LANES]
+        for c in range(LANES):
+            total[c] += min(max(slab[c], bounds[c]), bounds[LANES + c])
+    if n < b:
+        zeros, zero = v.dtype.type(b - n), v.dtype.type(0)
+        for c in range(LANES):
+            total[c] += zeros * min(max(zero, bounds[c]), bounds[LANES + c])
+    size = v.dtype.type(b)
+    for c in range(LANES):
+        total[c] /= size
+
+
+@compiled
+def _kept_mean(mean: Array, b: int, k: int, bounds: Array) -> None:
+    """From the mean of b clipped values to that of the b-2k between the tails; of one or two, the bounds themselves.
+
+    Rounding grows by b/(b-2k); an infinite bound leaves NaN.
+    """
+    for c in range(LANES):
+        ends = bounds[c] + bounds[LANES + c]
+        mean[c] = ends / 2 if b - 2 * k <= 2 else (b * mean[c] - k * ends) / (b - 2 * k)
+
+
+@compiled
+def reduce_products(
+    factors: Array,
+    places: Array,
+    counts: Array,
+    right: Array,
+    k: int,
+    trimmed: bool,
+    rows: tuple[int, int],
+    columns: tuple[int, int],
+    out: Array,
+) -> None:
+    """out[o, i] = winsorized or trimmed mean, k values per tail, of the products of columns o and right[:, i].
+
+    factors, places, counts: as `factors_of` gives them; right [b, I]; out [O, I]. rows, columns: the part of out that
+    is written. NaN where a factor is not finite; where a product is not, as it comes.
+    """
+    b, dtype = right.shape[0], right.dtype
+    tile, v = np.empty((b, LANES), dtype), np.empty(-(-b // GROUP) * HIGHEST, dtype)
+    rest, x = np.empty(HIGHEST, dtype), np.empty(2 * HIGHEST, dtype)
+    bounds, mean, finite = np.empty(2 * LANES, dtype), np.empty(LANES, dtype), np.empty(LANES, dtype)
+    for start in range(columns[0], columns[1], LANES):
+        width = _load(right, start, tile, finite)
+        for o in range(rows[0], rows[1]):
+            n = counts[o]
+            if n <= 0:
+                for c in range(width):
+                    out[o, start + c] = np.nan if n < 0 else finite[c]
+                continue
+            _products(factors[o], places[o], n, tile, v)
+            _bounds(v, n, b, k, rest, x, bounds)
+            if not trimmed or b - 2 * k > 2:
+                _clipped_mean(v, n, b, bounds, mean)
+            if trimmed:
+                _kept_mean(mean, b, k, bounds)
             for c in range(width):
-                out[o, start + c] = total[c]
+                out[o, start + c] = mean[c] + finite[c]

@@ -11,6 +11,7 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, nn
 
+from trainables.gradients.pieces import linear_rows
 from trainables.gradients.types import DenseRows, OuterRows, Rows
 
 ROW_BYTES = 2 * 2**20
@@ -66,11 +67,11 @@ def sums(module: nn.Linear, x: Tensor, d: Tensor) -> dict[str, Tensor]:
 
 
 def rows(module: nn.Linear, name: str, x: Tensor, d: Tensor) -> Rows:
-    """Rows of one tensor: on 2-D input factored for the weight and d itself for the bias, else dense."""
+    """Rows of one tensor: on 2-D input factored for the weight and d itself for the bias, else formed in pieces."""
     del module
     if x.dim() == 2:
         return OuterRows(d, x) if name == "weight" else DenseRows(d)
-    return DenseRows(_weight_rows(x, d) if name == "weight" else d.flatten(1, -2).sum(dim=1))
+    return linear_rows(x, d) if name == "weight" else DenseRows(d.flatten(1, -2).sum(dim=1))
 
 
 def square_sums(x: Tensor, d: Tensor) -> dict[str, Tensor]:

@@ -18,8 +18,9 @@ from trainables.gradients.owners import OwnerCall, OwnerPart, OwnerState
 from trainables.gradients.parts import Part
 from trainables.gradients.plan import Layout, Owner, Plan
 from trainables.gradients.support import Layer, UnsupportedModelError
+from trainables.gradients.thirds import FormedMeans, Reused
 from trainables.gradients.trace import edges_of, versions
-from trainables.gradients.types import Direction, Examples, GroupMeans, RowStream
+from trainables.gradients.types import Direction, Examples, Groups, RowStream
 from trainables.gradients.uses import RuledPart
 
 
@@ -205,16 +206,12 @@ class Record(Examples):
         found = {name: each * self._scale for part in self._parts for name, each in part.row_sums().items()}
         return Direction({name: found[name] for name in self._parameters})
 
-    def group_means(self, count: int, size: int) -> GroupMeans:
-        """Mean gradients of `count` consecutive groups of a batch of `size`, as equal as possible."""
+    def group_means(self, count: int, size: int, memory: Reused) -> Groups:
+        """Mean gradients of `count` consecutive groups of a batch of `size`, as equal as possible. memory: that they
+        may be written to, a dictionary kept by the caller from step to step."""
         bounds = [size * g // count for g in range(count + 1)]
         groups = [slice(a, b) for a, b in pairwise(bounds)]
-        sums = self.group_sums(groups)
-        means = [
-            Direction({name: total / (group.stop - group.start) for name, total in direction.tensors.items()})
-            for direction, group in zip(sums, groups, strict=True)
-        ]
-        return GroupMeans(tuple(means))
+        return FormedMeans(self._parts, groups, self._scale, memory)
 
     def rows(self) -> RowStream:
         """Per-example gradients, one parameter tensor at a time."""

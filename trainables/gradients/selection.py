@@ -3,56 +3,52 @@
 For values v_1..v_b and k < b/2: l and u are the (k+1)-th smallest and largest. The winsorized mean is the mean
 of min(max(v_i, l), u), the trimmed mean that of the b - 2k values in sorted order from l to u, and the median
 the trimmed mean at the largest k. A coordinate with at most k non-zero values is exactly 0 in each (l = u = 0),
-which sparse inputs and ReLU make common; such coordinates are skipped unseen.
+which sparse inputs and ReLU make common; such coordinates are skipped unseen. Infinities are values like others;
+a coordinate with a NaN among its values is NaN, so that the trial diverges instead of hiding it.
 
-Paths of the winsorized mean: the compiled kernel on the CPU for k of 1 and 2, numpy's sort beyond it, torch's
-sort on other devices; the trimmed mean has the last two. The choice depends on device and k alone.
+Paths: compiled kernels for float32 and float64 on the CPU, torch's sort elsewhere, and numpy's sort, which is exact
+and slow, for the coordinates that kernels leave out: those with an infinity or a NaN among their factors. The path
+depends on dtype, device and the values themselves, never on a clock; a kernel's result not on the number of threads.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from trainables.gradients.kernels import winsorized_outer
+from trainables.gradients import kernels
+from trainables.gradients.lanes import LANES
 from trainables.gradients.types import OuterRows, Rows
 
-COMPILED = (1, 2)
-"""Values per tail with a compiled kernel; beyond them sorting is cheaper than keeping more extremes."""
+COMPILED = (torch.float32, torch.float64)
+"""Types with compiled kernels, on the CPU."""
+
+SORT_BYTES = 128 * 2**20
+"""Values that torch sorts at a time."""
+
+THREAD_VALUES = 2**20
+"""Values that are worth a thread."""
 
 Array = npt.NDArray
 
 
 def winsorized_mean(rows: Rows, k: int) -> Tensor:
     """Winsorized mean of the rows, k values per tail: [*parameter shape]."""
-    if isinstance(rows, OuterRows) and not rows.left.is_cuda:
-        outer = outer_numba if k in COMPILED else outer_numpy
-        return torch.from_numpy(outer(rows.left.numpy(), rows.right.numpy(), k))
-    values = rows.dense()
-    flat = values.reshape(len(values), -1)
-    if values.is_cuda:
-        mean = dense_torch(flat, k)
-    else:
-        mean = torch.from_numpy((dense_numba if k in COMPILED else dense_numpy)(flat.numpy(), k))
-    return mean.view(values.shape[1:])
+    return _reduced(rows, k, trimmed=False)
 
 
 def trimmed_mean(rows: Rows, k: int) -> Tensor:
     """Mean of the rows without the k smallest and k largest values of each coordinate: [*parameter shape]."""
-    if isinstance(rows, OuterRows) and not rows.left.is_cuda:
-        return torch.from_numpy(outer_numpy(rows.left.numpy(), rows.right.numpy(), k, trimmed_numpy))
-    values = rows.dense()
-    flat = values.reshape(len(values), -1)
-    mean = trimmed_torch(flat, k) if values.is_cuda else torch.from_numpy(trimmed_numpy(flat.numpy(), k))
-    return mean.view(values.shape[1:])
+    return _reduced(rows, k, trimmed=True)
 
 
 def coordinate_median(rows: Rows) -> Tensor:
     """Median of each coordinate, of an even number the mean of the two middle values: [*parameter shape]."""
-    size = len(rows.left) if isinstance(rows, OuterRows) else len(rows.dense())
-    return trimmed_mean(rows, (size - 1) // 2)
+    return trimmed_mean(rows, (len(rows) - 1) // 2)
 
 
 def sum_of_signs(rows: Rows) -> Tensor:
@@ -60,57 +56,100 @@ def sum_of_signs(rows: Rows) -> Tensor:
     product of the signs, also where the product itself would round to 0."""
     if isinstance(rows, OuterRows):
         return rows.left.sign().t() @ rows.right.sign()
-    return rows.dense().sign().sum(dim=0)
+    return torch.cat([piece.sign().sum(dim=0) for piece in rows.pieces()])
 
 
-def trimmed_numpy(values: Array, k: int) -> Array:
-    """Trimmed mean over axis 0 of [b, P], by sorting."""
-    return np.sort(values, axis=0)[k : len(values) - k].mean(axis=0, dtype=values.dtype)
+def _reduced(rows: Rows, k: int, *, trimmed: bool) -> Tensor:
+    if not 0 <= 2 * k < len(rows):
+        raise ValueError(f"k: given {k} values per tail of {len(rows)}, expected 0 <= k < {len(rows)} / 2.")
+    if isinstance(rows, OuterRows) and _has_kernel(rows.left):
+        return torch.from_numpy(outer(rows.left.numpy(), rows.right.numpy(), k, trimmed=trimmed))
+    found = [_piece(piece.flatten(1), k, trimmed).view(piece.shape[1:]) for piece in rows.pieces()]
+    return found[0] if len(found) == 1 else torch.cat(found)
 
 
-def trimmed_torch(values: Tensor, k: int) -> Tensor:
-    """Trimmed mean over dim 0 of [b, P] on any device."""
-    return values.sort(dim=0).values[k : len(values) - k].mean(dim=0)
+def _has_kernel(values: Tensor) -> bool:
+    return values.device.type == "cpu" and values.dtype in COMPILED
 
 
-def dense_numpy(values: Array, k: int) -> Array:
-    """Winsorized mean over axis 0 of [b, P], by sorting: the exact path that needs numpy only."""
-    ordered = np.sort(values, axis=0)
-    ordered[:k] = ordered[k]
-    ordered[len(ordered) - k :] = ordered[len(ordered) - k - 1]
-    return ordered.mean(axis=0, dtype=values.dtype)
+def _piece(values: Tensor, k: int, trimmed: bool) -> Tensor:
+    """Reduction over dim 0 of [b, P]."""
+    if _has_kernel(values):
+        return torch.from_numpy(dense(values.numpy(), k, trimmed=trimmed))
+    step = max(1, SORT_BYTES // (len(values) * values.element_size()))
+    return torch.cat([by_torch(part, k, trimmed=trimmed) for part in values.split(step, dim=1)])
 
 
-def outer_numpy(left: Array, right: Array, k: int, reduce: Callable[[Array, int], Array] = dense_numpy) -> Array:
-    """Winsorized (or trimmed) mean over i of left[i] right[i]^T, [O, I], skipping columns that are provably zero."""
-    live_o = np.flatnonzero((left != 0).sum(axis=0) > k)
-    live_i = np.flatnonzero((right != 0).sum(axis=0) > k)
-    mean = np.zeros((left.shape[1], right.shape[1]), dtype=left.dtype)
-    inner = right[:, live_i]
-    for o in live_o:
-        mean[o, live_i] = reduce(left[:, o, None] * inner, k)
-    return mean
-
-
-def dense_torch(values: Tensor, k: int) -> Tensor:
-    """Winsorized mean over dim 0 of [b, P] on any device."""
+def by_torch(values: Tensor, k: int, *, trimmed: bool) -> Tensor:
+    """Reduction over dim 0 of [b, P] on any device, by sorting, which puts NaN last."""
     ordered = values.sort(dim=0).values
     low, high = ordered[k], ordered[len(ordered) - k - 1]
-    return values.clamp(low, high).mean(dim=0)
+    mean = ordered[k : len(ordered) - k].mean(dim=0) if trimmed else values.clamp(low, high).mean(dim=0)
+    return mean.where(~ordered[-1].isnan(), torch.nan)
 
 
-def dense_numba(values: Array, k: int) -> Array:
-    """Winsorized mean over axis 0 of [b, P]: the outer product with a single left column of ones."""
-    return outer_numba(np.ones((len(values), 1), values.dtype), values, k)[0]
-
-
-def outer_numba(left: Array, right: Array, k: int) -> Array:
-    """Winsorized mean over i of left[i] right[i]^T, [O, I], skipping columns that are provably zero."""
-    live_o = np.flatnonzero((left != 0).sum(axis=0) > k)
-    live_i = np.flatnonzero((right != 0).sum(axis=0) > k)
-    mean = np.zeros((left.shape[1], right.shape[1]), left.dtype)
-    if live_o.size and live_i.size:
-        inner = np.empty((live_o.size, live_i.size), left.dtype)
-        winsorized_outer(np.ascontiguousarray(left[:, live_o]), np.ascontiguousarray(right[:, live_i]), k, inner)
-        mean[np.ix_(live_o, live_i)] = inner
+def by_numpy(values: Array, k: int, *, trimmed: bool) -> Array:
+    """Reduction over axis 0 of [b, P], by sorting, which puts NaN last: the exact path that needs numpy only."""
+    ordered = np.sort(values, axis=0)
+    broken = np.isnan(ordered[-1])
+    if trimmed:
+        ordered = ordered[k : len(values) - k]
+    else:
+        ordered[:k] = ordered[k]
+        ordered[len(ordered) - k :] = ordered[len(ordered) - k - 1]
+    with np.errstate(invalid="ignore"):
+        mean = ordered.mean(axis=0, dtype=values.dtype)
+    mean[broken] = np.nan
     return mean
+
+
+def dense(values: Array, k: int, *, trimmed: bool) -> Array:
+    """Reduction over axis 0 of [b, P]: products with a single column of ones."""
+    return _products(np.ones((len(values), 1), values.dtype), values, k, trimmed)[0]
+
+
+def outer(left: Array, right: Array, k: int, *, trimmed: bool) -> Array:
+    """Reduction over n of left[n] right[n]^T, [O, I]: without the columns of zeros, and by the sparser factor."""
+    if np.count_nonzero(right) * left.size < np.count_nonzero(left) * right.size:
+        return np.ascontiguousarray(outer(right, left, k, trimmed=trimmed).T)
+    live = np.flatnonzero((np.count_nonzero(right, axis=0) > k) | ~np.isfinite(right).all(axis=0))
+    if live.size == right.shape[1] or not np.isfinite(left).all():
+        return _products(left, right, k, trimmed)
+    mean = np.zeros((left.shape[1], right.shape[1]), left.dtype)
+    mean[:, live] = _products(left, np.ascontiguousarray(right[:, live]), k, trimmed)
+    return mean
+
+
+def _products(left: Array, right: Array, k: int, trimmed: bool) -> Array:
+    """By the kernel, on as many threads as torch has; what it leaves out by numpy."""
+    factors, places, counts = kernels.factors_of(left, k)
+    b, (outputs, inputs) = len(left), (left.shape[1], right.shape[1])
+    mean = np.empty((outputs, inputs), left.dtype)
+
+    def part(rows: tuple[int, int], columns: tuple[int, int]) -> None:
+        kernels.reduce_products(factors, places, counts, right, k, trimmed, rows, columns, mean)
+
+    _spread(part, outputs, inputs, min(torch.get_num_threads(), 1 + b * outputs * inputs // THREAD_VALUES))
+    broken = np.isnan(mean)
+    if broken.any():
+        o, i = np.nonzero(broken)
+        with np.errstate(invalid="ignore"):
+            mean[broken] = by_numpy(left[:, o] * right[:, i], k, trimmed=trimmed)
+    return mean
+
+
+def _spread(part: Callable[[tuple[int, int], tuple[int, int]], None], outputs: int, inputs: int, threads: int) -> None:
+    """Call `part` on the parts of [outputs, inputs], cut along the axis with more to cut, at whole tiles."""
+    tiles = -(-inputs // LANES)
+    if threads == 1:
+        part((0, outputs), (0, inputs))
+        return
+    cuts = [max(outputs, tiles) * t // threads for t in range(threads + 1)]
+    with ThreadPoolExecutor(threads) as pool:
+        if outputs >= tiles:
+            waiting = [pool.submit(part, (a, z), (0, inputs)) for a, z in pairwise(cuts)]
+        else:
+            bounds = [(a * LANES, min(z * LANES, inputs)) for a, z in pairwise(cuts)]
+            waiting = [pool.submit(part, (0, outputs), each) for each in bounds]
+        for each in waiting:
+            each.result()

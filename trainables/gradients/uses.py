@@ -30,9 +30,10 @@ class RuledPart(Part):
         self._layer, self._rule, self._pairs = layer, layer.rule, pairs
 
     @property
-    def _outer(self) -> bool:
-        """Whether every row is one outer product."""
-        return isinstance(self._layer.module, nn.Linear) and len(self._pairs) == 1 and self._pairs[0][0].dim() == 2
+    def outer(self) -> tuple[Tensor, Tensor] | None:
+        """Input and output gradients, [N, I] and [N, O], where every row is one outer product of theirs."""
+        single = isinstance(self._layer.module, nn.Linear) and len(self._pairs) == 1
+        return self._pairs[0] if single and self._pairs[0][0].dim() == 2 else None
 
     def block(self, part: slice) -> dict[str, Tensor]:
         """Rows of a block of examples."""
@@ -60,7 +61,7 @@ class RuledPart(Part):
 
     def square_sums(self) -> dict[str, Tensor]:
         """As in `Part`; of outer products without forming rows."""
-        if not self._outer:
+        if self.outer is None:
             return super().square_sums()
         return self._named(linear.square_sums(*self._pairs[0]))
 
@@ -82,7 +83,7 @@ class RuledPart(Part):
 
     def gram(self) -> dict[str, Tensor]:
         """As in `Part`; of outer products without forming rows."""
-        if not self._outer:
+        if self.outer is None:
             return super().gram()
         return {self._layer.name: linear.gram(*self._pairs[0], self._layer.tensors)}
 
