@@ -60,6 +60,8 @@ ACTIONS = (
 CUT_S = 20.0
 TRIES = 5
 """Starts of Ray on a host before the campaign is given up."""
+FINISH_S = 3600.0
+"""Seconds that a driver may take to complete the sweep once nothing disturbs it."""
 STORE_MIB = 1536
 """More than the free space that preflight asks for."""
 
@@ -222,11 +224,11 @@ def campaign(cluster: Cluster, actions: int, undisturbed: Path) -> dict[str, obj
         cluster.disturb()
         print(dict(cluster.done), flush=True)
     assert cluster.driver is not None
-    cluster.driver.wait(timeout=600)
+    cluster.driver.wait(timeout=FINISH_S)
     codes = [cluster.driver.returncode]
     while not cluster.finished() and len(codes) < 4:
         cluster.drive()
-        codes.append(cluster.driver.wait(timeout=600))
+        codes.append(cluster.driver.wait(timeout=FINISH_S))
     store = cluster.hosts.shared / "disturbed"
     return {
         **{action: cluster.done[action] for action in sorted(set(ACTIONS))},
