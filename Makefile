@@ -64,7 +64,7 @@ hashes:  ## rewrite requirements-hashed.txt from constraints.txt; needs a networ
 	@$(PYTHON) -m venv .hashes && .hashes/bin/python -m pip install --quiet --disable-pip-version-check uv \
 		|| { echo "make hashes: uv could not be installed; it needs a network with a package index."; exit 2; }
 	@.hashes/bin/uv pip compile pyproject.toml --extra sweep --extra dev -c constraints.txt --universal \
-		--python-version 3.11 --generate-hashes --no-annotate --quiet --default-index https://pypi.org/simple \
+		--python-version 3.11 --generate-hashes --no-annotate --quiet \
 		--custom-compile-command "make hashes" -o requirements-hashed.txt
 
 clean:  ## remove the environment and caches; results/ stays
