@@ -51,6 +51,7 @@ class Contents:
     attempts: list[tuple[Location, dict[str, Any]]] = field(default_factory=list)
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     damaged: set[tuple[str, str]] = field(default_factory=set)
+    _done: dict[str, bool] = field(default_factory=dict, repr=False)
 
     def read(self) -> Iterator[Finding]:
         """Read all files. Sweeps first: they say which trials a run would make again."""
@@ -64,17 +65,23 @@ class Contents:
 
     def remedy(self, folder: str) -> Remedy | None:
         """Forget a damaged trial that is done, if a sweep of this store will make it again."""
-        return "forget" if folder in self.planned and self.store.trial_file(folder).exists() else None
+        return "forget" if folder in self.planned and self._is_done(folder) else None
 
     def advice(self, folder: str) -> str:
         """What to do about a damaged file of a trial."""
         if folder == COMPACTED:
             return "make the compacted copy again"
-        if not self.store.trial_file(folder).exists():
+        if not self._is_done(folder):
             return f"delete checkpoints/{folder}, so that the next run begins the trial anew"
         if folder not in self.planned:
             return "no sweep of this store would make the trial again: keep what can be read, or delete its folders"
         return "--repair forgets the trial, and the next run makes it again"
+
+    def _is_done(self, folder: str) -> bool:
+        """Asked once for each trial, not for each of its files."""
+        if folder not in self._done:
+            self._done[folder] = self.store.trial_file(folder).exists()
+        return self._done[folder]
 
     def _revision(self, name: str, path: Location) -> Iterator[Finding]:
         if not _REVISION.fullmatch(path.name):

@@ -1,6 +1,8 @@
 """A sweep on three hosts that share no folder: its store is in an object store, whose server runs on the head."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pytest
@@ -16,20 +18,30 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 STORE = f"s3://{BUCKET}/sweep"
 
 
-def serve(host: Host) -> dict[str, str]:
+@contextmanager
+def served_from(host: Host) -> Iterator[dict[str, str]]:
     """moto's server on a host, a stand-in for a real one; the environment that leads to it."""
     log = host.base / "server.json"
-    host.start("bash", "-c", f"exec python -m tests.object_store {host.address} > {log} < <(sleep infinity)")
-    until(lambda: log.exists() and log.read_text().endswith("\n"), "the S3 server did not start", 60.0)
-    found: dict[str, str] = json.loads(log.read_text())
-    return found
+    process = host.start("bash", "-c", f"exec python -m tests.object_store {host.address} > {log} < <(sleep infinity)")
+    try:
+        until(lambda: log.exists() and log.read_text().endswith("\n"), "the S3 server did not start", 60.0)
+        yield json.loads(log.read_text())
+    finally:
+        process.kill()
+        process.wait()
 
 
-def test_hosts_without_a_common_folder_share_an_object_store(three_hosts: Hosts) -> None:
+@pytest.fixture
+def environment(three_hosts: Hosts) -> Iterator[dict[str, str]]:
+    """What leads to the server on the head."""
+    with served_from(three_hosts[0]) as found:
+        yield found
+
+
+def test_hosts_without_a_common_folder_share_an_object_store(three_hosts: Hosts, environment: dict[str, str]) -> None:
     head, shared = three_hosts[0], three_hosts.shared
     sweep_file(shared)
     head.run(*coherence("run", SHARED / "four.yaml", "--store", SHARED / "local", "--local"))
-    environment = serve(head)
     for index in range(3):
         three_hosts[index].environment |= environment
     for index in (1, 2):
@@ -46,10 +58,9 @@ def test_hosts_without_a_common_folder_share_an_object_store(three_hosts: Hosts)
     assert_same_curves(shared / "copy", shared / "local")
 
 
-def test_a_node_without_keys_is_refused(three_hosts: Hosts) -> None:
+def test_a_node_without_keys_is_refused(three_hosts: Hosts, environment: dict[str, str]) -> None:
     head, worker = three_hosts[0], three_hosts[1]
     sweep_file(three_hosts.shared)
-    environment = serve(head)
     head.environment |= environment
     worker.environment |= {name: value for name, value in environment.items() if "KEY" not in name}
     give_token([head, worker])

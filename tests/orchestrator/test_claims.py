@@ -310,7 +310,7 @@ def test_two_drivers_share_a_sweep(store: Store, fake_trial: FakeTrial, tiny_spe
     for thread in drivers:
         thread.start()
     for thread in drivers:
-        thread.join(60)
+        thread.join()
     assert sorted(fake_trial.calls) == sorted(trial_id(spec) for spec in specs)
     states = trial_states(store, [trial_id(spec) for spec in specs], Damage())
     assert set(states.values()) == {"done"}

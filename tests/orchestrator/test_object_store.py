@@ -54,7 +54,7 @@ def plain(glob: str) -> pl.DataFrame:
 def test_a_sweep_in_an_object_store_is_the_one_in_a_folder(
     sweep: str, coherence: Coherence, s3_prefix: Location, tmp_path: Path
 ) -> None:
-    code, out, err = coherence("run", sweep, "--local", "--store", s3_prefix, "--checkpoint-every", "0.1")
+    code, out, err = coherence("run", sweep, "--local", "--store", s3_prefix, "--checkpoint-every", "0.3")
     assert code == 0, err
     assert f"done {TRIALS}" in out
     assert coherence("run", sweep, "--local", "--store", "folder")[0] == 0
