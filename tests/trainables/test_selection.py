@@ -209,6 +209,16 @@ def test_rows_formed_in_pieces_are_the_rows(name):
         assert torch.equal(selection.sum_of_signs(formed), selection.sum_of_signs(DenseRows(dense)))
 
 
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_factors_may_lie_in_memory_in_any_order(name):
+    left, right = relu_factors()
+    expected = REDUCTIONS[name](OuterRows(left, right))
+    strided = OuterRows(left.t().contiguous().t(), right.repeat_interleave(2, dim=1)[:, ::2])
+    assert torch.equal(REDUCTIONS[name](strided), expected)
+    one = REDUCTIONS[name](OuterRows(left[:, :1].expand(-1, 20), right))
+    assert torch.equal(one, one[:1].expand(20, -1))
+
+
 def test_half_precision_takes_the_path_of_torch():
     rows = torch.randn(9, 40, generator=torch.Generator().manual_seed(0)).half()
     found = selection.winsorized_mean(DenseRows(rows), 2)

@@ -116,12 +116,13 @@ def outer(left: Array, right: Array, k: int, *, trimmed: bool) -> Array:
     if live.size == right.shape[1] or not np.isfinite(left).all():
         return _products(left, right, k, trimmed)
     mean = np.zeros((left.shape[1], right.shape[1]), left.dtype)
-    mean[:, live] = _products(left, np.ascontiguousarray(right[:, live]), k, trimmed)
+    mean[:, live] = _products(left, right[:, live], k, trimmed)
     return mean
 
 
 def _products(left: Array, right: Array, k: int, trimmed: bool) -> Array:
     """By the kernel, on as many threads as torch has; what it leaves out by numpy."""
+    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
     factors, places, counts = kernels.factors_of(left, k)
     b, (outputs, inputs) = len(left), (left.shape[1], right.shape[1])
     mean = np.empty((outputs, inputs), left.dtype)
