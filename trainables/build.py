@@ -167,7 +167,8 @@ def _engine(spec: TrialSpec, model: nn.Module, needs: str) -> Engine | None:
     Thirds of a batch are passes of their own where examples see each other.
     """
     wanted = spec.estimator.name == "example" or needs in ("rows", "norms")
-    return Engine(model) if wanted or (needs == "groups" and not mixes_examples(model)) else None
+    wanted = wanted or (needs == "groups" and not mixes_examples(model))
+    return Engine(model, fused=spec.engine == "fused") if wanted else None
 
 
 def _check(

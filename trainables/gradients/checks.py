@@ -75,6 +75,17 @@ def check_alone(engine: Engine, norms: Norms, half: Norms, size: int) -> None:
                 )
 
 
+def _fused_sums(
+    engine: Engine, model: nn.Module, x: Tensor, losses_of: Callable[[Tensor], Tensor]
+) -> dict[str, Tensor]:
+    """Sums of gradients as training takes them."""
+    with same_draws(x.device), engine.recording() as record:
+        losses = losses_of(model(x))
+    mean = record.differentiate(losses, mean_gradient=True, keep=False, measured=False)
+    assert mean is not None
+    return {name: gradient * len(x) for name, gradient in mean.tensors.items()}
+
+
 def check_model(engine: Engine, model: nn.Module, x: Tensor, losses_of: Callable[[Tensor], Tensor]) -> None:
     """Plan the engine and make all checks, on one batch x [N, ...]. losses_of: outputs to losses [N].
 
@@ -91,6 +102,8 @@ def check_model(engine: Engine, model: nn.Module, x: Tensor, losses_of: Callable
             own_graph = losses_of(model(x))
         record.differentiate(losses, mean_gradient=False)
         check_complete(engine, own_graph, record.row_sums().tensors)
+        if engine.fused:
+            check_complete(engine, own_graph, _fused_sums(engine, model, x, losses_of))
         with same_draws(x.device), engine.recording() as masked:
             losses = losses_of(model(x))
         masked.differentiate(losses * (torch.arange(len(x), device=x.device) < size), mean_gradient=False)

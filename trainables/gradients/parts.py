@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from trainables.gradients.linear import row_norms
+from trainables.gradients.reductions import row_norms
 from trainables.gradients.support import Layer
 from trainables.gradients.types import Rows
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from trainables.gradients import batch_norm, conv1d, conv2d, embedding, group_norm, layer_norm, linear
-from trainables.gradients.types import Rows
+from trainables.gradients.types import Gradient, Rows
 
 ROOT = "(root)"
 """Name of the layer, or owner, that is the model itself."""
@@ -30,6 +30,9 @@ class Rule(Protocol):
 
     def sums(self, module: Any, x: Tensor, d: Tensor) -> dict[str, Tensor]:
         """Sum of the examples' gradients, per tensor, in the parameter's shape."""
+
+    def gradient(self, module: Any, x: Tensor, d: Tensor, *, norms: bool) -> Gradient:
+        """Both, from the same rows where the layer forms any; the sum does not depend on `norms`."""
 
     def rows(self, module: Any, name: str, x: Tensor, d: Tensor) -> Rows:
         """Each example's gradient of one tensor."""

@@ -7,6 +7,7 @@ Rows are gradients of single examples and are never scaled by 1/N; a Direction i
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -54,6 +55,14 @@ class OuterRows(Rows):
     def dense(self) -> Tensor:
         """The products, [N, O, I]."""
         return self.left.unsqueeze(2) * self.right.unsqueeze(1)
+
+
+class Gradient(NamedTuple):
+    """Of one layer, per tensor: the sum of the examples' gradients, in the parameter's shape, and their squared norms
+    [N], float64; the norms are meant where they were asked for."""
+
+    sums: dict[str, Tensor]
+    square_norms: dict[str, Tensor]
 
 
 RowStream = Iterator[tuple[str, Rows]]
