@@ -164,11 +164,12 @@ def _facts(
 def _engine(spec: TrialSpec, model: nn.Module, needs: str) -> Engine | None:
     """The engine of the training pass, where the estimator or the aggregator looks at single examples.
 
-    Thirds of a batch are passes of their own where examples see each other.
+    Thirds of a batch are passes of their own where examples see each other. Only a mean gradient can be fused: other
+    aggregators take no weight gradient from autograd in the first place.
     """
     wanted = spec.estimator.name == "example" or needs in ("rows", "norms")
-    wanted = wanted or (needs == "groups" and not mixes_examples(model))
-    return Engine(model, fused=spec.engine == "fused") if wanted else None
+    fused = spec.engine == "fused" and needs in ("nothing", "history")
+    return Engine(model, fused=fused) if wanted or (needs == "groups" and not mixes_examples(model)) else None
 
 
 def _check(

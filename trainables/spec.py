@@ -87,8 +87,8 @@ class TrialSpec(Frozen):
     init: torch's own initialisation; all zeros (the linear example); `cg20`: N(0, 1) 2 / sqrt(fan_in + fan_out), biases
     0; or the weights that a training on other labels ends with.
     difficulty: train on the easy or the hard part of the training set alone.
-    engine: `exact` takes statistics beside autograd's own weight gradient; `fused` lets the sum of the examples' rows be
-    the weight gradient, at every step, measured or not.
+    engine: `exact` takes statistics beside autograd's own weight gradient; `fused` lets the sum of the examples' rows
+    be the weight gradient, at every step, measured or not.
     estimator: what one unit of measurement is.
     augmentation: of the training pass only.
     stop: when it ends early.

@@ -1,6 +1,6 @@
 """Checks made once, at a trial's first step: that the per-example statistics are what they claim to be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -40,8 +40,17 @@ def check_complete(engine: Engine, losses: Tensor, sums: dict[str, Tensor]) -> N
 
     sums: the engine's sums of per-example gradients; autograd's own gradient of the summed loss must agree.
     """
+    compare_sums(engine, own_gradients(engine, losses), sums)
+
+
+def own_gradients(engine: Engine, losses: Tensor) -> list[Tensor | None]:
+    """Autograd's gradient of the summed loss, per parameter; the graph is kept."""
     parameters = list(engine.parameters.values())
-    own = torch.autograd.grad(losses.sum(), parameters, retain_graph=True, allow_unused=True)
+    return list(torch.autograd.grad(losses.sum(), parameters, retain_graph=True, allow_unused=True))
+
+
+def compare_sums(engine: Engine, own: Sequence[Tensor | None], sums: dict[str, Tensor]) -> None:
+    """Raise UnsupportedModelError by name where a sum of per-example gradients is not autograd's own gradient."""
     whole = sum(float(gradient.square().sum()) for gradient in own if gradient is not None) ** 0.5
     for (name, parameter), gradient in zip(engine.parameters.items(), own, strict=True):
         if gradient is None:

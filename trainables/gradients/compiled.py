@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -33,7 +34,7 @@ def parts(size: int) -> list[slice]:
     """Consecutive slices of `size` examples, one for each of torch's threads, of at least LEAST examples."""
     count = max(1, min(torch.get_num_threads(), size // LEAST))
     bounds = [size * k // count for k in range(count + 1)]
-    return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [slice(a, b) for a, b in pairwise(bounds)]
 
 
 def shared_out(work: Callable[[slice], Any], size: int) -> list[Any]:

@@ -152,9 +152,7 @@ class Record(Examples):
             else:
                 yield TakenPart([layer], size, names)
 
-    def _made(
-        self, once: Sequence[Layer], deltas: dict[int, dict[int, Tensor | None]], size: int
-    ) -> Iterator[Part]:
+    def _made(self, once: Sequence[Layer], deltas: dict[int, dict[int, Tensor | None]], size: int) -> Iterator[Part]:
         for layer in (each for each in self._plan.ruled if each not in once):
             pairs = [(use.leaves[0], deltas[id(use)][0]) for use in self._uses[layer.name]]
             reached = [(x, delta) for x, delta in pairs if delta is not None]
@@ -193,7 +191,9 @@ class Record(Examples):
     def square_norms(self) -> dict[str, dict[str, Tensor]]:
         """||g_i||^2 per layer and tensor: layer -> tensor -> [N], float64; computed once."""
         if not self._parts:
-            raise ValueError("this pass was not measured: given measured=False, expected differentiate(..., measured=True).")
+            raise ValueError(
+                "this pass was not measured: given measured=False, expected differentiate(..., measured=True)."
+            )
         if not self._norms:
             found = {name: each * self._scale**2 for part in self._parts for name, each in part.square_norms().items()}
             self._norms = {

@@ -57,7 +57,7 @@ def _plane(image: Array, first_h: int, first_w: int, stride: Ints, lines: int, p
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _starts(channels: int, kernel: Ints, stride: Ints, dilation: Ints, lines: int, pitch: int) -> tuple[Array, Array]:
-    """Start of each tap's run, [C k_h k_w] and zeros up to a multiple of TAPS; which of the s_h x s_w planes are read."""
+    """Start of each tap's run, [C k_h k_w] filled up to a multiple of TAPS; which of the s_h x s_w planes are read."""
     taps = channels * kernel[0] * kernel[1]
     start = np.zeros((taps + TAPS - 1) // TAPS * TAPS, np.int64)
     used = np.zeros((stride[0], stride[1]), np.bool_)

@@ -38,7 +38,10 @@ class Stream:
     reached: set[str] = field(default_factory=set)
 
     def differentiate(
-        self, loss: Tensor, wanted: Sequence[Tensor | GradientEdge], layers: Sequence[tuple[Layer, list[Any], GradientEdge]]
+        self,
+        loss: Tensor,
+        wanted: Sequence[Tensor | GradientEdge],
+        layers: Sequence[tuple[Layer, list[Any], GradientEdge]],
     ) -> list[Tensor | None]:
         """Gradients of `wanted`, taking those of the layers' outputs on the way; a layer's input is let go of then."""
         takes = {edge: self._take(layer, leaves) for layer, leaves, edge in layers}
@@ -68,7 +71,7 @@ class Stream:
             found = layer.rule.gradient(layer.module, x, d, norms=self.measured)
             norms = found.square_norms
             self.sums |= {layer.parameter(tensor): found.sums[tensor] for tensor in layer.tensors}
-        else:
+        elif self.measured:
             norms = layer.rule.square_norms(layer.module, x, d)
         if self.measured:
             self.square_norms |= {layer.parameter(tensor): norms[tensor] for tensor in layer.tensors}

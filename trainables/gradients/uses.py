@@ -111,19 +111,19 @@ class TakenPart(Part):
         """Those taken."""
         return self._norms
 
-    def block(self, part: slice) -> dict[str, Tensor]:
+    def block(self, part: slice) -> dict[str, Tensor]:  # noqa: ARG002
         """Not kept."""
         raise self._missing()
 
-    def sums(self, group: Tensor | slice) -> dict[str, Tensor]:
+    def sums(self, group: Tensor | slice) -> dict[str, Tensor]:  # noqa: ARG002
         """Not kept."""
         raise self._missing()
 
-    def weighted(self, weights: Tensor, group: Tensor | slice) -> dict[str, Tensor]:
+    def weighted(self, weights: Tensor, group: Tensor | slice) -> dict[str, Tensor]:  # noqa: ARG002
         """Not kept."""
         raise self._missing()
 
-    def rows(self, name: str, scale: float) -> Rows:
+    def rows(self, name: str, scale: float) -> Rows:  # noqa: ARG002
         """Not kept."""
         raise self._missing()
 
