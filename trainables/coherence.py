@@ -68,19 +68,20 @@ class Coherence:
             raise ValueError(
                 f"losses: given shape {tuple(losses.shape)}, expected [examples]; use reduction='none' in the loss."
             )
-        measured = self.steps % self._every == 0
-        if self._record is None:
+        measured, record = self.steps % self._every == 0, self._record
+        self.disarm()  # torch.func may run modules again
+        if record is None:
             mean = self._engine.mean_gradient(losses)
         else:
             own = own_gradients(self._engine, losses) if self.steps == 0 else []
-            found = self._record.differentiate(losses, mean_gradient=True, keep=self.steps == 0, measured=measured)
+            found = record.differentiate(losses, mean_gradient=True, keep=self.steps == 0, measured=measured)
             assert found is not None
             mean = found
             if own:
-                compare_sums(self._engine, own, self._record.row_sums().tensors)
+                compare_sums(self._engine, own, record.row_sums().tensors)
                 compare_sums(self._engine, own, {name: g * len(losses) for name, g in mean.tensors.items()})
             if measured:
-                statistics = self._engine.statistics(self._record.square_norms(), mean, len(losses))
+                statistics = self._engine.statistics(record.square_norms(), mean, len(losses))
                 self._found = {name: Reading(each) for name, each in statistics.items()}
         for name, parameter in self._engine.parameters.items():
             gradient = mean.tensors[name]
@@ -90,7 +91,6 @@ class Coherence:
 
     def arm(self) -> None:
         """Record the passes to come, if the next batch is measured."""
-        self.disarm()
         if self._engine.fused or self.steps % self._every == 0:
             self._record = self._hooks.enter_context(self._engine.recording())
 

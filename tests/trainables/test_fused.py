@@ -174,7 +174,11 @@ def fused_spec(model, **changes):
 @pytest.mark.parametrize("model", MODELS, ids=str)
 def test_parameters_are_bit_identical_with_measuring_on_and_off(model):
     found = []
-    for changes in ({}, {"measure": {"online": None, "probe": None}}, {"measure": {"online": {"every": 3}}}):
+    for changes in (
+        {},
+        {"measure": {"online": None, "probe": None}},
+        {"measure": {"online": {"every": 3}, "probe": None}},
+    ):
         spec = fused_spec(model).model_dump(mode="json", exclude_defaults=True) | changes
         found.append(
             [p.detach().clone() for p in trained(type(fused_spec(model)).model_validate(spec), 7).model.parameters()]

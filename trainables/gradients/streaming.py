@@ -46,8 +46,9 @@ class Stream:
         """Gradients of `wanted`, taking those of the layers' outputs on the way; a layer's input is let go of then."""
         takes = {edge: self._take(layer, leaves) for layer, leaves, edge in layers}
         ends = lowest(list(takes)) if self.fused else []
+        asked: Any = [*wanted, *ends]
         with taken(takes):
-            found = torch.autograd.grad(loss, [*wanted, *ends], allow_unused=True)
+            found = torch.autograd.grad(loss, asked, allow_unused=True)
         for edge, gradient in zip(ends, found[len(wanted) :], strict=True):
             if gradient is not None:
                 takes[edge](gradient)
