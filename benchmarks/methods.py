@@ -57,6 +57,7 @@ def ours(model: nn.Module, *, fused: bool) -> Step:
     optimizer, engine = torch.optim.SGD(model.parameters(), lr=RATE), Engine(model, fused=fused)
 
     def step(x: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()
         with engine.recording() as record:
             losses = functional.cross_entropy(model(x), y, reduction="none")
         mean = record.differentiate(losses, mean_gradient=True, keep=False)
@@ -143,6 +144,7 @@ def func_vmap(model: nn.Module) -> Step:
     rows_of = vmap(grad(one), in_dims=(None, 0, 0))
 
     def step(x: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()
         rows = rows_of({name: p.detach() for name, p in model.named_parameters()}, x, y)
         norms = {name: each.flatten(1).square().sum(1) for name, each in rows.items()}
         means = {name: each.mean(0) for name, each in rows.items()}

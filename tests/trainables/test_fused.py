@@ -5,6 +5,7 @@ import weakref
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from tests import reference
 from tests.trainables.coverage import CASES
@@ -202,3 +203,29 @@ def test_aggregators_of_rows_and_groups_give_the_same_numbers_in_both_modes(aggr
     one, other = (trained(quick(aggregator=aggregator, engine=engine), 4) for engine in ("exact", "fused"))
     for a, b in zip(one.model.parameters(), other.model.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("name", ["lenet", "mlp", "sequence"])
+def test_operations_of_torch_are_those_of_a_plain_pass_and_fused_ones_fewer(name):
+    """The guard of the engine's cost: work is counted, as times on a shared machine fail by noise alone."""
+    case = CASES[name]
+    model, x, y, loss = case.build()
+
+    def counted(run):
+        with FlopCounterMode(display=False) as counter:
+            run()
+        return counter.get_flop_counts()["Global"], counter.get_total_flops()
+
+    def measured(fused):
+        with Engine(model, fused=fused).recording() as record:
+            losses = loss(model(x), y)
+        record.differentiate(losses, mean_gradient=True, keep=False)
+        record.square_norms()
+
+    plain, whole = counted(lambda: loss(model(x), y).mean().backward())
+    assert counted(lambda: measured(False)) == (plain, whole)
+    fused = counted(lambda: measured(True))[1]
+    if name == "sequence":
+        assert fused < whole
+    else:  # the weight gradient of a convolution takes as many operations as its forward pass; of Linear it stays
+        assert fused == whole - plain.get(torch.ops.aten.convolution, 0)
