@@ -23,7 +23,7 @@ EVERY = 10
 
 
 def _alphas(norms: dict[str, Tensor], means: dict[str, Tensor], size: int) -> list[float | None]:
-    q = {name: float(each.sum()) for name, each in norms.items()}
+    q = dict(zip(norms, torch.stack(list(norms.values())).sum(dim=1).tolist(), strict=True))
     s2 = {name: size**2 * square_norm(mean) for name, mean in means.items()}
     return [alpha(size, q[name], s2[name]) for name in q] + [alpha(size, sum(q.values()), sum(s2.values()))]
 

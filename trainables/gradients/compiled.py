@@ -53,7 +53,7 @@ def summed(
 
     run: a kernel called as run(x, d, *constants, total, norms).
     """
-    left, right = x.detach().contiguous().numpy(), d.detach().contiguous().numpy()
+    left, right = _array(x), _array(d)
     norms = torch.empty(len(x), dtype=torch.float64)
 
     def work(part: slice) -> Tensor:
@@ -69,7 +69,7 @@ def summed(
 
 def each(run: Callable[..., None], x: Tensor, d: Tensor, constants: tuple[Any, ...], size: int) -> tuple[Tensor, ...]:
     """Two vectors of `size` for each example, [N, size] both: a kernel called as run(x, d, *constants, one, other)."""
-    left, right = x.detach().contiguous().numpy(), d.detach().contiguous().numpy()
+    left, right = _array(x), _array(d)
     found = torch.empty(2, len(x), size, dtype=x.dtype)
 
     def work(part: slice) -> None:
@@ -77,3 +77,16 @@ def each(run: Callable[..., None], x: Tensor, d: Tensor, constants: tuple[Any, .
 
     shared_out(work, len(x))
     return found[0], found[1]
+
+
+def outer_norms(x: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
+    """||d_i||^2 ||x_i||^2 and ||d_i||^2 of x [N, I] and d [N, O]: [N] both, float64. Too short to be shared out."""
+    found = torch.empty(2, x.shape[0], dtype=torch.float64)
+    kernel("accumulate", "outer_norms")(_array(x), _array(d), found.numpy())
+    weight, bias = found.unbind()
+    return weight, bias
+
+
+def _array(x: Tensor) -> Any:
+    """A tensor's own memory where it is contiguous."""
+    return (x if x.is_contiguous() else x.contiguous()).detach().numpy()

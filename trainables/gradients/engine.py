@@ -6,7 +6,7 @@ layer has a rule and is used once, the sum of its rows is its weight gradient, a
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -67,13 +67,15 @@ class Engine:
         plan = self._planned()
         self._check_mode()
         record = Record(plan, self.layers, self.parameters, fused=self.fused)
-        with ExitStack() as handles:
-            for layer in plan.ruled:
-                handles.callback(_hook_layer(record, layer).remove)
+        handles: list[RemovableHandle] = []
+        try:
+            handles += [_hook_layer(record, layer) for layer in plan.ruled]
             for owner in plan.owners:
-                for handle in _hook_owner(record, owner):
-                    handles.callback(handle.remove)
+                handles += _hook_owner(record, owner)
             yield record
+        finally:
+            for handle in handles:
+                handle.remove()
 
     def _check_mode(self) -> None:
         training = [name for name, module in self.model.named_modules() if module.training] if self.eval_mode else []
@@ -93,15 +95,23 @@ class Engine:
 
         total: the mean gradient of the `size` examples; ||S||^2 = size^2 ||mean||^2.
         """
-        found: dict[str, Statistics] = {}
-        whole, s2_whole = torch.zeros((), dtype=torch.float64), 0.0
-        for layer in self.layers:
-            q = torch.stack([norms[layer.name][tensor] for tensor in layer.tensors]).sum(dim=0)
-            s2 = size**2 * sum(square_norm(total.tensors[layer.parameter(tensor)]) for tensor in layer.tensors)
-            found[layer.name] = Statistics(size, float(q.sum()), s2, float(q.dot(q)))
-            whole, s2_whole = whole + q, s2_whole + s2
-        found["*"] = Statistics(size, float(whole.sum()), s2_whole, float(whole.dot(whole)))
+        q = torch.stack([_added(list(norms[layer.name].values())) for layer in self.layers])
+        q = torch.cat([q, q.sum(dim=0, keepdim=True)])
+        sums, fourth = q.sum(dim=1).tolist(), q.square().sum(dim=1).tolist()
+        s2 = [
+            size**2 * sum(square_norm(total.tensors[layer.parameter(tensor)]) for tensor in layer.tensors)
+            for layer in self.layers
+        ]
+        names = [*(layer.name for layer in self.layers), "*"]
+        found = {
+            name: Statistics(size, own, square, four)
+            for name, own, square, four in zip(names, sums, [*s2, sum(s2)], fourth, strict=True)
+        }
         return found
+
+
+def _added(tensors: list[Tensor]) -> Tensor:
+    return tensors[0] if len(tensors) == 1 else torch.stack(tensors).sum(dim=0)
 
 
 def _hook_layer(record: Record, layer: Layer) -> RemovableHandle:

@@ -44,13 +44,11 @@ def _chunks(x: Tensor, d: Tensor) -> list[slice]:
 def square_norms(module: nn.Linear, x: Tensor, d: Tensor) -> dict[str, Tensor]:
     """Squared norm of each example's gradient, per tensor: [N], float64."""
     if x.dim() == 2:
-        d_norms = row_norms(d)
-        norms = {"weight": d_norms * row_norms(x)}
-    else:
-        norms = {"weight": _accumulated(x, d)[0]}
-        d_norms = row_norms(d.flatten(1, -2).sum(dim=1)) if module.bias is not None else norms["weight"]
+        weight, bias = _outer_norms(x, d)
+        return {"weight": weight} if module.bias is None else {"weight": weight, "bias": bias}
+    norms = {"weight": _accumulated(x, d)[0]}
     if module.bias is not None:
-        norms["bias"] = d_norms
+        norms["bias"] = row_norms(d.flatten(1, -2).sum(dim=1))
     return norms
 
 
@@ -65,6 +63,14 @@ def gradient(module: nn.Linear, x: Tensor, d: Tensor, *, norms: bool) -> Gradien
         found.sums["bias"] = rows_of_bias.sum(dim=0)
         found.square_norms["bias"] = row_norms(rows_of_bias) if norms else own
     return found
+
+
+def _outer_norms(x: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
+    """Squared norms of the weight and bias gradients on 2-D input, [N], float64."""
+    if compiled.takes(x):
+        return compiled.outer_norms(x, d)
+    bias = row_norms(d)
+    return bias * row_norms(x), bias
 
 
 def _accumulated(x: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,7 +90,8 @@ def _kernel(x: Tensor, d: Tensor) -> str:
 
 def sums(module: nn.Linear, x: Tensor, d: Tensor) -> dict[str, Tensor]:
     """Sum of the examples' gradients, per tensor, in the parameter's shape."""
-    x, d = x.flatten(0, -2), d.flatten(0, -2)
+    if x.dim() > 2:
+        x, d = x.flatten(0, -2), d.flatten(0, -2)
     total = {"weight": d.t() @ x}
     if module.bias is not None:
         total["bias"] = d.sum(dim=0)

@@ -114,7 +114,7 @@ class Record(Examples):
         once = [each for each in self._plan.ruled if streamed and len(self._uses[each.name]) == 1]
         stream = Stream(fused=self._fused, measured=measured, keep=keep)
         if self._fused:
-            own = {layer.parameter(tensor) for layer in once for tensor in layer.tensors}
+            own = {name for layer in once for name in layer.names.values()}
             names = [name for name in names if name not in own]
         rest = self._others(once) if measured else []
         edges = [edge for use in rest for edge in use.edges.values()]
@@ -146,7 +146,7 @@ class Record(Examples):
         for layer in once:
             if layer.name not in stream.reached:
                 raise UnsupportedModelError(f"no loss depends on {layer.shown}; freeze it or use it.")
-            names = {layer.parameter(tensor): stream.square_norms[layer.parameter(tensor)] for tensor in layer.tensors}
+            names = {name: stream.square_norms[name] for name in layer.names.values()}
             if stream.keep:
                 yield RuledPart(layer, [stream.pairs[layer.name]], names)
             else:
@@ -177,6 +177,8 @@ class Record(Examples):
             if not uses:
                 raise UnsupportedModelError(f"{shown.get(name, name)} has parameters but was not used.")
             for use in uses:
+                if use.layout is None and use.leaves[0]._version == use.versions[0] and use.leaves[0].shape[0] == size:
+                    continue
                 if use.changed():
                     raise UnsupportedModelError(
                         f"the input of {shown.get(name, repr(name))} was changed in place after its use."
@@ -195,10 +197,10 @@ class Record(Examples):
                 "this pass was not measured: given measured=False, expected differentiate(..., measured=True)."
             )
         if not self._norms:
-            found = {name: each * self._scale**2 for part in self._parts for name, each in part.square_norms().items()}
+            found = {name: each for part in self._parts for name, each in part.square_norms().items()}
+            scaled = dict(zip(found, (torch.stack(list(found.values())) * self._scale**2).unbind(), strict=True))
             self._norms = {
-                layer.name: {tensor: found[layer.parameter(tensor)] for tensor in layer.tensors}
-                for layer in self._layers
+                layer.name: {tensor: scaled[name] for tensor, name in layer.names.items()} for layer in self._layers
             }
         return self._norms
 

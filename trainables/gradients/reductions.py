@@ -8,7 +8,7 @@ from torch import Tensor
 
 def row_norms(x: Tensor) -> Tensor:
     """Squared norm of each row, in float64: [N, ...] -> [N]."""
-    return x.flatten(1).norm(dim=1).double().square_()
+    return torch.linalg.vector_norm(x if x.dim() == 2 else x.flatten(1), dim=1).double().square_()
 
 
 def accumulate(chunks: Iterable[Tensor]) -> tuple[Tensor, Tensor]:

@@ -71,11 +71,11 @@ class Stream:
         if self.fused:
             found = layer.rule.gradient(layer.module, x, d, norms=self.measured)
             norms = found.square_norms
-            self.sums |= {layer.parameter(tensor): found.sums[tensor] for tensor in layer.tensors}
+            self.sums |= {name: found.sums[tensor] for tensor, name in layer.names.items()}
         elif self.measured:
             norms = layer.rule.square_norms(layer.module, x, d)
         if self.measured:
-            self.square_norms |= {layer.parameter(tensor): norms[tensor] for tensor in layer.tensors}
+            self.square_norms |= {name: norms[tensor] for tensor, name in layer.names.items()}
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -69,6 +70,11 @@ class Layer:
     module: nn.Module
     rule: Rule | None
     tensors: tuple[str, ...]
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Full name in the model of each of `tensors`."""
+        return {tensor: f"{self.prefix}{tensor}" for tensor in self.tensors}
 
     def parameter(self, tensor: str) -> str:
         """Full name of a parameter in the model."""
