@@ -97,6 +97,9 @@ def opacus_ghost(model: nn.Module) -> Step:
     """Opacus' fast gradient clipping module, norms only."""
     from opacus.grad_sample import GradSampleModuleFastGradientClipping
 
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):  # whose norm sampler views its tokens, which may be an expanded row
+            module.register_forward_pre_hook(lambda _, inputs: (inputs[0].contiguous(),))
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
     wrapped = GradSampleModuleFastGradientClipping(model, loss_reduction="mean", use_ghost_clipping=True)
 
