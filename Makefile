@@ -1,5 +1,6 @@
 # `make help` lists the targets. PYTHON picks the interpreter (3.11 or newer).
 PYTHON ?= python3
+DEVICE ?= cpu
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -41,9 +42,12 @@ format: install  ## format and fix what can be fixed
 models: install  ## write docs/models.md from the registry of models
 	$(BIN)/python -m trainables.models.table > docs/models.md
 
-bench: install  ## the engine, aggregators and probes beside the libraries; reading 1,000 trials
+bench: install  ## the engine, aggregators and probes beside the libraries (DEVICE=cuda on a GPU); reading 1,000 trials
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
-	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python -m benchmarks.kernels
+	$(BIN)/python -m benchmarks.engine --device $(DEVICE)
+	$(BIN)/python -m benchmarks.fused
+	$(BIN)/python -m benchmarks.engine_page
 	$(BIN)/python -m benchmarks.aggregators
 	$(BIN)/python -m benchmarks.probe
 	$(BIN)/python -m benchmarks.store

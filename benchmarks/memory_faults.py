@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks.disk import in_own_mounts
 from benchmarks.faults import ARMS, add_common, claimants, compared, run_undisturbed, sweep
-from benchmarks.memory import Eater, Group, limited, missing
+from benchmarks.memory_group import Eater, Group, limited, missing
 from orchestrator.fsck import fsck
 from orchestrator.store import open_store
 from tests.test_kill import attempts

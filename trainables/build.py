@@ -165,9 +165,13 @@ def _facts(
 
 def _engine(spec: TrialSpec, model: nn.Module, needs: str, joint: bool) -> Engine | None:
     """The engine of the training pass, where the estimator or the aggregator looks at single examples, or thirds of a
-    batch are taken from one joint pass."""
+    batch are taken from one joint pass.
+
+    Only a mean gradient can be fused: other aggregators take no weight gradient from autograd in the first place.
+    """
     wanted = spec.estimator.name == "example" or needs in ("rows", "norms") or joint
-    return Engine(model) if wanted else None
+    fused = spec.engine == "fused" and needs in ("nothing", "history")
+    return Engine(model, fused=fused) if wanted else None
 
 
 def _together(model: nn.Module, x: Tensor) -> bool:

@@ -150,16 +150,21 @@ class ExampleUnits(Units):
     def _own_mode(self) -> AbstractContextManager[None]:
         return evaluating(self.model) if self._eval_mode else nullcontext()
 
-    def record(self, x: Tensor, y: Tensor, *, mean_gradient: bool) -> tuple[Record, dict[str, Tensor]]:
-        """The record of one pass and, if asked for, the mean gradient by parameter; inside `mode`."""
+    def record(
+        self, x: Tensor, y: Tensor, *, mean_gradient: bool, keep: bool = True
+    ) -> tuple[Record, dict[str, Tensor]]:
+        """The record of one pass and, if asked for, the mean gradient by parameter; inside `mode`.
+
+        keep: more than squared norms will be asked of the record.
+        """
         with self.engine.recording() as record:
             losses = self.loss(self.model(x), y)
-        mean = record.differentiate(losses, mean_gradient=mean_gradient)
+        mean = record.differentiate(losses, mean_gradient=mean_gradient, keep=keep)
         return record, mean.tensors if mean is not None else {}
 
     def sums(self, x: Tensor, y: Tensor, keep: Keep) -> Sums:
         """Sums over these examples."""
-        record, mean = self.record(x, y, mean_gradient=True)
+        record, mean = self.record(x, y, mean_gradient=True, keep=keep.squares or keep.classes > 0)
         found = Sums(len(x), mean, scale=len(x))
         whole = torch.zeros(len(x), dtype=torch.float64, device=x.device)
         for layer, norms in record.square_norms().items():

@@ -87,7 +87,8 @@ class TrialSpec(Frozen):
     init: torch's own initialisation; all zeros (the linear example); `cg20`: N(0, 1) 2 / sqrt(fan_in + fan_out), biases
     0; or the weights that a training on other labels ends with.
     difficulty: train on the easy or the hard part of the training set alone.
-    engine: `exact` takes statistics beside autograd's own weight gradient.
+    engine: `exact` takes statistics beside autograd's own weight gradient; `fused` lets the sum of the examples' rows
+    be the weight gradient, at every step, measured or not.
     estimator: what one unit of measurement is.
     augmentation: of the training pass only.
     stop: when it ends early.
@@ -107,7 +108,7 @@ class TrialSpec(Frozen):
     seed: Annotated[Integer, Field(ge=0, lt=2**63)]
     init: Literal["default", "zeros", "cg20"] | Pretrained = "default"
     difficulty: Difficulty | None = None
-    engine: Literal["exact"] = "exact"
+    engine: Literal["exact", "fused"] = "exact"
     estimator: choice_type("estimator", ESTIMATORS) = ESTIMATORS["example"].params(name="example")  # type: ignore[valid-type]
     augmentation: choice_type("augmentation", AUGMENTATIONS) = AUGMENTATIONS["none"].params(name="none")  # type: ignore[valid-type]
     dtype: DType = "float32"
@@ -146,6 +147,7 @@ class TrialSpec(Frozen):
         before = [self.init.corruption] if isinstance(self.init, Pretrained) else []
         for choice in (*(getattr(self, field) for field in REGISTRIES), *before):
             choice.check(around)
+        self._check_engine()
         self._check_measuring(around)
         return self
 
@@ -174,6 +176,13 @@ class TrialSpec(Frozen):
             raise ValueError(
                 f"difficulty: a side of {trained + held} examples leaves {trained} to train on and {held} held out;"
                 " use a larger part, or another held_out."
+            )
+
+    def _check_engine(self) -> None:
+        if self.engine == "fused" and self.estimator.name != "example":
+            raise ValueError(
+                f"engine fused adds up the gradients of the training pass's examples; given estimator"
+                f" {self.estimator.name}, which measures in passes of its own, expected example. Leave engine out."
             )
 
     def _check_measuring(self, around: Surroundings) -> None:

@@ -78,18 +78,22 @@ class Gradients:
         self._memory: Reused = {}
 
     def take(self, x: Tensor, y: Tensor, *, record: bool) -> Pass:
-        """One pass forward and backward; `record`: keep what per-example statistics need."""
+        """One pass forward and backward; `record`: keep what per-example statistics need.
+
+        A fused mean gradient is taken by the same kernels whether anything is recorded or not.
+        """
         own = self._needs in ("nothing", "history")
         if self._needs == "groups" and not self._together:
             return self._thirds(x, y, record)
-        if self._engine is None or (own and not record):
+        if self._engine is None or (own and not record and not self._engine.fused):
             outputs = self._model(x)
             losses = self._loss(outputs, y)
             return Pass(outputs, losses, self._mean(losses))
         with self._engine.recording() as kept:
             outputs = self._model(x)
             losses = self._loss(outputs, y)
-        return Pass(outputs, losses, kept.differentiate(losses, mean_gradient=own), records=(kept,))
+        mean = kept.differentiate(losses, mean_gradient=own, keep=not own, measured=record or not own)
+        return Pass(outputs, losses, mean, records=(kept,))
 
     def given(self, made: Pass, size: int) -> Any:
         """What the aggregator's `update` receives."""

@@ -18,7 +18,9 @@ Every line is a test: the case takes the path it names, and its norms, sums, row
 matrix equal a loop over examples. `rule` is a closed form beside the ordinary backward pass, see
 [estimators](estimators.md). `torch.func` runs the smallest module that accounts for all uses of the parameters again,
 on one example at a time: exact, and dearer. Nothing is approximated: what is left is refused at the first step, by
-name. A case marked *evaluation mode* is measured by the estimator `eval-mode`.
+name. A case marked *evaluation mode* is measured by the estimator `eval-mode`. All of it holds in both modes of the
+[engine](engine.md): in `fused`, what takes another path than `rule`, or is used several times, keeps autograd's weight
+gradient.
 
 This page is generated: `python -m tests.trainables.coverage > docs/coverage.md`.
 """

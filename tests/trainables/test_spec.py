@@ -152,6 +152,8 @@ MUST_REFUSE = {
     "unknown schedule": {"measure": {"evaluate": {"schedule": "often"}}},
     "empty schedule": {"measure": {"evaluate": {"schedule": []}}},
     "unknown engine": {"engine": "turbo"},
+    "fused in evaluation mode": {"engine": "fused", "estimator": "eval-mode"},
+    "fused in groups": {"engine": "fused", "estimator": {"name": "grouped", "k": 5}},
     "unknown estimator": {"estimator": "batch"},
     "groups of one": {"estimator": {"name": "grouped", "k": 1}},
     "groups of nothing said": {"estimator": "grouped"},

@@ -8,8 +8,8 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from trainables.gradients.linear import row_norms
-from trainables.gradients.types import DenseRows, Rows
+from trainables.gradients.reductions import row_norms
+from trainables.gradients.types import DenseRows, Gradient, Rows
 
 
 class AffineRule(ABC):
@@ -32,20 +32,29 @@ class AffineRule(ABC):
     def over_positions(self, module: nn.Module, values: Tensor) -> Tensor:
         """Sum of values, in the shape of x, over each example's positions: [N, *parameter shape]."""
 
-    def _rows(self, module: nn.Module, name: str, x: Tensor, d: Tensor) -> Tensor:
-        return self.over_positions(module, d * self.normalised(module, x) if name == "weight" else d)
+    def both(self, module: nn.Module, x: Tensor, d: Tensor) -> dict[str, Tensor]:
+        """Rows of weight and bias, [N, *parameter shape]."""
+        product = self.over_positions(module, d * self.normalised(module, x))
+        return {"weight": product, "bias": self.over_positions(module, d)}
 
-    def _tensors(self, module: nn.Module) -> list[str]:
-        return [name for name, _ in module.named_parameters(recurse=False)]
+    def _rows(self, module: nn.Module, x: Tensor, d: Tensor) -> dict[str, Tensor]:
+        own, found = [name for name, _ in module.named_parameters(recurse=False)], self.both(module, x, d)
+        return {name: found[name] for name in own}
 
     def square_norms(self, module: nn.Module, x: Tensor, d: Tensor) -> dict[str, Tensor]:
         """Squared norm of each example's gradient, per tensor: [N], float64."""
-        return {name: row_norms(self._rows(module, name, x, d)) for name in self._tensors(module)}
+        return {name: row_norms(rows) for name, rows in self._rows(module, x, d).items()}
 
     def sums(self, module: nn.Module, x: Tensor, d: Tensor) -> dict[str, Tensor]:
         """Sum of the examples' gradients, per tensor, in the parameter's shape."""
-        return {name: self._rows(module, name, x, d).sum(dim=0) for name in self._tensors(module)}
+        return {name: rows.sum(dim=0) for name, rows in self._rows(module, x, d).items()}
+
+    def gradient(self, module: nn.Module, x: Tensor, d: Tensor, *, norms: bool) -> Gradient:
+        """Both, from the same rows."""
+        found = self._rows(module, x, d)
+        own = {name: row_norms(rows) for name, rows in found.items()} if norms else {}
+        return Gradient({name: rows.sum(dim=0) for name, rows in found.items()}, own)
 
     def rows(self, module: nn.Module, name: str, x: Tensor, d: Tensor) -> Rows:
         """Rows of one tensor, [N, *parameter shape]."""
-        return DenseRows(self._rows(module, name, x, d))
+        return DenseRows(self._rows(module, x, d)[name])

@@ -1,6 +1,6 @@
 """Checks made once, at a trial's first step: that the per-example statistics are what they claim to be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -40,8 +40,17 @@ def check_complete(engine: Engine, losses: Tensor, sums: dict[str, Tensor]) -> N
 
     sums: the engine's sums of per-example gradients; autograd's own gradient of the summed loss must agree.
     """
+    compare_sums(engine, own_gradients(engine, losses), sums)
+
+
+def own_gradients(engine: Engine, losses: Tensor) -> list[Tensor | None]:
+    """Autograd's gradient of the summed loss, per parameter; the graph is kept."""
     parameters = list(engine.parameters.values())
-    own = torch.autograd.grad(losses.sum(), parameters, retain_graph=True, allow_unused=True)
+    return list(torch.autograd.grad(losses.sum(), parameters, retain_graph=True, allow_unused=True))
+
+
+def compare_sums(engine: Engine, own: Sequence[Tensor | None], sums: dict[str, Tensor]) -> None:
+    """Raise UnsupportedModelError by name where a sum of per-example gradients is not autograd's own gradient."""
     whole = sum(float(gradient.square().sum()) for gradient in own if gradient is not None) ** 0.5
     for (name, parameter), gradient in zip(engine.parameters.items(), own, strict=True):
         if gradient is None:
@@ -75,6 +84,17 @@ def check_alone(engine: Engine, norms: Norms, half: Norms, size: int) -> None:
                 )
 
 
+def _fused_sums(
+    engine: Engine, model: nn.Module, x: Tensor, losses_of: Callable[[Tensor], Tensor]
+) -> dict[str, Tensor]:
+    """Sums of gradients as training takes them."""
+    with same_draws(x.device), engine.recording() as record:
+        losses = losses_of(model(x))
+    mean = record.differentiate(losses, mean_gradient=True, keep=False, measured=False)
+    assert mean is not None
+    return {name: gradient * len(x) for name, gradient in mean.tensors.items()}
+
+
 def check_model(engine: Engine, model: nn.Module, x: Tensor, losses_of: Callable[[Tensor], Tensor]) -> None:
     """Plan the engine and make all checks, on one batch x [N, ...]. losses_of: outputs to losses [N].
 
@@ -91,6 +111,8 @@ def check_model(engine: Engine, model: nn.Module, x: Tensor, losses_of: Callable
             own_graph = losses_of(model(x))
         record.differentiate(losses, mean_gradient=False)
         check_complete(engine, own_graph, record.row_sums().tensors)
+        if engine.fused:
+            check_complete(engine, own_graph, _fused_sums(engine, model, x, losses_of))
         with same_draws(x.device), engine.recording() as masked:
             losses = losses_of(model(x))
         masked.differentiate(losses * (torch.arange(len(x), device=x.device) < size), mean_gradient=False)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from trainables.gradients.convolution import Geometry, chunks, weight_rows, weight_sum
-from trainables.gradients.linear import row_norms
-from trainables.gradients.types import DenseRows, Rows
+from trainables.gradients.convolution import Geometry, accumulated, chunks, weight_rows, weight_sum
+from trainables.gradients.reductions import row_norms
+from trainables.gradients.types import DenseRows, Gradient, Rows
 
 
 def refusal(module: nn.Conv1d) -> str | None:
@@ -40,10 +40,18 @@ def _weight_rows(module: nn.Conv1d, x: Tensor, d: Tensor) -> Iterator[Tensor]:
 
 def square_norms(module: nn.Conv1d, x: Tensor, d: Tensor) -> dict[str, Tensor]:
     """Squared norm of each example's gradient, per tensor: [N], float64."""
-    norms = {"weight": torch.cat([row_norms(part) for part in _weight_rows(module, x, d)])}
+    return gradient(module, x, d, norms=True).square_norms
+
+
+def gradient(module: nn.Conv1d, x: Tensor, d: Tensor, *, norms: bool) -> Gradient:
+    """Sum of the examples' gradients and their squared norms, per tensor; one costs as much as both."""
+    del norms
+    own, total = accumulated(_geometry(module), x.unsqueeze(2), d.unsqueeze(2))
+    found = Gradient({"weight": total.squeeze(2)}, {"weight": own})
     if module.bias is not None:
-        norms["bias"] = row_norms(d.sum(dim=2))
-    return norms
+        rows_of_bias = d.sum(dim=2)
+        found.sums["bias"], found.square_norms["bias"] = rows_of_bias.sum(dim=0), row_norms(rows_of_bias)
+    return found
 
 
 def sums(module: nn.Conv1d, x: Tensor, d: Tensor) -> dict[str, Tensor]:

@@ -4,13 +4,12 @@ With d [N, O, H', W'] and its positions flattened to T, the bias gradient of exa
 weight gradient is that of `convolution`.
 """
 
-import torch
 from torch import Tensor, nn
 
-from trainables.gradients.convolution import Geometry, chunks, weight_rows, weight_sum
-from trainables.gradients.linear import row_norms
+from trainables.gradients.convolution import Geometry, accumulated, weight_sum
 from trainables.gradients.pieces import convolution_rows
-from trainables.gradients.types import DenseRows, Rows
+from trainables.gradients.reductions import row_norms
+from trainables.gradients.types import DenseRows, Gradient, Rows
 
 
 def refusal(module: nn.Conv2d) -> str | None:
@@ -32,12 +31,18 @@ def _geometry(module: nn.Conv2d) -> Geometry:
 
 def square_norms(module: nn.Conv2d, x: Tensor, d: Tensor) -> dict[str, Tensor]:
     """Squared norm of each example's gradient, per tensor: [N], float64."""
-    geometry = _geometry(module)
-    parts = chunks(geometry, x, d)
-    norms = {"weight": torch.cat([row_norms(weight_rows(geometry, x[part], d[part])) for part in parts])}
+    return gradient(module, x, d, norms=True).square_norms
+
+
+def gradient(module: nn.Conv2d, x: Tensor, d: Tensor, *, norms: bool) -> Gradient:
+    """Sum of the examples' gradients and their squared norms, per tensor; one costs as much as both."""
+    del norms
+    own, total = accumulated(_geometry(module), x, d)
+    found = Gradient({"weight": total}, {"weight": own})
     if module.bias is not None:
-        norms["bias"] = row_norms(d.flatten(2).sum(dim=2))
-    return norms
+        rows_of_bias = d.flatten(2).sum(dim=2)
+        found.sums["bias"], found.square_norms["bias"] = rows_of_bias.sum(dim=0), row_norms(rows_of_bias)
+    return found
 
 
 def sums(module: nn.Conv2d, x: Tensor, d: Tensor) -> dict[str, Tensor]:

@@ -2,7 +2,8 @@
 
 The weight gradient of example i is d_i P_i^T in each of the G groups of channels: d_i [O/G, T] its output
 gradient over the T positions, P_i [(C/G) k k, T] the input patches under the kernel. Patches are taken in
-chunks of examples that stay in cache. Padding is done first, as the layer itself does it.
+chunks of examples that stay in cache. Padding is done first, as the layer itself does it. Compiled kernels, on the
+host and without groups, form the same rows without patches, and add them up (`run_rows`, `outer_rows`).
 """
 
 from typing import NamedTuple
@@ -10,6 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from trainables.gradients import compiled
+from trainables.gradients.choice import ConvolutionShape, choose
+from trainables.gradients.reductions import accumulate
 
 PATCH_BYTES = 2 * 2**20
 """Patches of one chunk of examples: about the second-level cache of a core."""
@@ -84,3 +89,41 @@ def weight_sum(geometry: Geometry, weight: Tensor, x: Tensor, d: Tensor) -> Tens
         [False, True, False],
     )
     return total
+
+
+def accumulated(geometry: Geometry, x: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
+    """Squared norm of each example's weight gradient [N], float64, and the sum of the gradients, [O, C/G, k, k]."""
+    channels = x.shape[1] // geometry.groups
+    kernel = chosen(geometry, x, d)
+    if kernel == "patches":
+        parts = chunks(geometry, x, d)
+        norms, total = accumulate(weight_rows(geometry, x[part], d[part]) for part in parts)
+        return norms, total.view(d.shape[1], channels, *geometry.kernel)
+    if geometry.mode != "zeros":
+        x, geometry = padded(geometry, x), geometry._replace(amounts=(0, 0, 0, 0))
+    run = compiled.kernel("run_rows" if kernel == "runs" else "outer_rows", "convolution")
+    constants = (geometry.kernel, geometry.stride, geometry.dilation, geometry.amounts)
+    size = channels * geometry.kernel[0] * geometry.kernel[1]
+    norms, total = compiled.summed(run, x, d, constants, (d.shape[1], size))
+    if kernel == "runs":
+        return norms, total.view(-1, channels, *geometry.kernel)
+    return norms, total.view(-1, *geometry.kernel, channels).permute(0, 3, 1, 2).contiguous()
+
+
+def chosen(geometry: Geometry, x: Tensor, d: Tensor) -> str:
+    """The kernel for a layer: by its shape, dtype and device alone."""
+    if geometry.groups > 1 or 0 in x.shape or 0 in d.shape:
+        return "patches"
+    (k_h, k_w), (left, right, top, bottom) = geometry.kernel, geometry.amounts
+    height, width = x.shape[2] + top + bottom, x.shape[3] + left + right
+    pitch = -(-width // geometry.stride[1])
+    shape = ConvolutionShape(
+        channels=x.shape[1],
+        outputs=d.shape[1],
+        taps=k_h * k_w,
+        lines=k_h if geometry.dilation[1] == 1 else k_h * k_w,
+        places=height * width,
+        positions=d.shape[2] * d.shape[3],
+        run=(d.shape[2] - 1) * pitch + d.shape[3],
+    )
+    return choose(shape, x.device.type, x.dtype)

@@ -8,7 +8,7 @@ padding token has no gradient.
 import torch
 from torch import Tensor, nn
 
-from trainables.gradients.types import DenseRows, Rows
+from trainables.gradients.types import DenseRows, Gradient, Rows
 
 
 def refusal(module: nn.Embedding) -> str | None:
@@ -43,6 +43,11 @@ def square_norms(module: nn.Embedding, x: Tensor, d: Tensor) -> dict[str, Tensor
     norms = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     each = sums_of_pairs.double().square().sum(dim=1)
     return {"weight": norms.index_add_(0, pairs // module.num_embeddings, each)}
+
+
+def gradient(module: nn.Embedding, x: Tensor, d: Tensor, *, norms: bool) -> Gradient:
+    """Sum of the examples' gradients and, if asked for, their squared norms."""
+    return Gradient(sums(module, x, d), square_norms(module, x, d) if norms else {})
 
 
 def sums(module: nn.Embedding, x: Tensor, d: Tensor) -> dict[str, Tensor]:

@@ -1,11 +1,12 @@
 """The per-example engine: one ordinary backward pass of an unmodified module, and what it knows.
 
 `exact` mode: statistics are taken beside autograd's own weight gradient, which is computed by the same calls whether
-or not anything is measured; parameters are therefore bit-identical with measuring on or off.
+or not anything is measured; parameters are therefore bit-identical with measuring on or off. `fused` mode: where a
+layer has a rule and is used once, the sum of its rows is its weight gradient, and autograd's call for it is skipped.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -27,13 +28,14 @@ class Engine:
     layers: the modules that hold trainable parameters, in registration order.
     parameters: trainable parameters by name.
     eval_mode: the recorded passes are made in evaluation mode, where batch normalisation is affine.
+    fused: mean gradients are sums of rows, equal to autograd's to rounding (relative 1e-5 in single precision).
 
     A model of layers with rules can be recorded at once; any other after `plan`. The checks of `check_model` begin
     with `plan`, and see that its outcome is exact.
     """
 
-    def __init__(self, model: nn.Module, *, eval_mode: bool = False) -> None:
-        self.model, self.eval_mode = model, eval_mode
+    def __init__(self, model: nn.Module, *, eval_mode: bool = False, fused: bool = False) -> None:
+        self.model, self.eval_mode, self.fused = model, eval_mode, fused
         self.layers = layers_of(model, eval_mode=eval_mode)
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         known = all(layer.rule is not None for layer in self.layers)
@@ -64,14 +66,16 @@ class Engine:
         """Record the forward pass made inside."""
         plan = self._planned()
         self._check_mode()
-        record = Record(plan, self.layers, self.parameters)
-        with ExitStack() as handles:
-            for layer in plan.ruled:
-                handles.callback(_hook_layer(record, layer).remove)
+        record = Record(plan, self.layers, self.parameters, fused=self.fused)
+        handles: list[RemovableHandle] = []
+        try:
+            handles += [_hook_layer(record, layer) for layer in plan.ruled]
             for owner in plan.owners:
-                for handle in _hook_owner(record, owner):
-                    handles.callback(handle.remove)
+                handles += _hook_owner(record, owner)
             yield record
+        finally:
+            for handle in handles:
+                handle.remove()
 
     def _check_mode(self) -> None:
         training = [name for name, module in self.model.named_modules() if module.training] if self.eval_mode else []
@@ -91,15 +95,23 @@ class Engine:
 
         total: the mean gradient of the `size` examples; ||S||^2 = size^2 ||mean||^2.
         """
-        found: dict[str, Statistics] = {}
-        whole, s2_whole = torch.zeros((), dtype=torch.float64), 0.0
-        for layer in self.layers:
-            q = torch.stack([norms[layer.name][tensor] for tensor in layer.tensors]).sum(dim=0)
-            s2 = size**2 * sum(square_norm(total.tensors[layer.parameter(tensor)]) for tensor in layer.tensors)
-            found[layer.name] = Statistics(size, float(q.sum()), s2, float(q.dot(q)))
-            whole, s2_whole = whole + q, s2_whole + s2
-        found["*"] = Statistics(size, float(whole.sum()), s2_whole, float(whole.dot(whole)))
+        q = torch.stack([_added(list(norms[layer.name].values())) for layer in self.layers])
+        q = torch.cat([q, q.sum(dim=0, keepdim=True)])
+        sums, fourth = q.sum(dim=1).tolist(), q.square().sum(dim=1).tolist()
+        s2 = [
+            size**2 * sum(square_norm(total.tensors[layer.parameter(tensor)]) for tensor in layer.tensors)
+            for layer in self.layers
+        ]
+        names = [*(layer.name for layer in self.layers), "*"]
+        found = {
+            name: Statistics(size, own, square, four)
+            for name, own, square, four in zip(names, sums, [*s2, sum(s2)], fourth, strict=True)
+        }
         return found
+
+
+def _added(tensors: list[Tensor]) -> Tensor:
+    return tensors[0] if len(tensors) == 1 else torch.stack(tensors).sum(dim=0)
 
 
 def _hook_layer(record: Record, layer: Layer) -> RemovableHandle:

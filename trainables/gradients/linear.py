@@ -3,7 +3,7 @@
 On 2-D input, with input x_i and output gradient d_i, the weight gradient of example i is the outer product
 d_i x_i^T, so that its squared norm is ||d_i||^2 ||x_i||^2 and no row needs to be formed. With T positions an
 example (input [N, ..., I]) it is the sum over positions D_i^T X_i, D_i [T, O] and X_i [T, I]; such rows are
-formed a few examples at a time.
+formed a few examples at a time, or by a compiled kernel that adds them up as it goes (`outer_rows`).
 """
 
 from collections.abc import Collection
@@ -11,8 +11,11 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, nn
 
+from trainables.gradients import compiled
+from trainables.gradients.choice import LinearShape, choose
 from trainables.gradients.pieces import linear_rows
-from trainables.gradients.types import DenseRows, OuterRows, Rows
+from trainables.gradients.reductions import accumulate, row_norms
+from trainables.gradients.types import DenseRows, Gradient, OuterRows, Rows
 
 ROW_BYTES = 2 * 2**20
 """Rows of one chunk of examples on input with positions: about the second-level cache of a core."""
@@ -29,11 +32,6 @@ def input_refusal(x: Tensor) -> str | None:
     return None if x.dim() >= 2 else f"input of shape {tuple(x.shape)}; expected [examples, ..., features]"
 
 
-def row_norms(x: Tensor) -> Tensor:
-    """Squared norm of each row, in float64: [N, ...] -> [N]."""
-    return x.flatten(1).norm(dim=1).double().square_()
-
-
 def _weight_rows(x: Tensor, d: Tensor) -> Tensor:
     """Weight gradients [N, O, I] of a chunk with positions."""
     return torch.bmm(d.flatten(1, -2).transpose(1, 2), x.flatten(1, -2))
@@ -47,19 +45,54 @@ def _chunks(x: Tensor, d: Tensor) -> list[slice]:
 def square_norms(module: nn.Linear, x: Tensor, d: Tensor) -> dict[str, Tensor]:
     """Squared norm of each example's gradient, per tensor: [N], float64."""
     if x.dim() == 2:
-        d_norms = row_norms(d)
-        norms = {"weight": d_norms * row_norms(x)}
-    else:
-        norms = {"weight": torch.cat([row_norms(_weight_rows(x[part], d[part])) for part in _chunks(x, d)])}
-        d_norms = row_norms(d.flatten(1, -2).sum(dim=1))
+        weight, bias = _outer_norms(x, d)
+        return {"weight": weight} if module.bias is None else {"weight": weight, "bias": bias}
+    norms = {"weight": _accumulated(x, d)[0]}
     if module.bias is not None:
-        norms["bias"] = d_norms
+        norms["bias"] = row_norms(d.flatten(1, -2).sum(dim=1))
     return norms
+
+
+def gradient(module: nn.Linear, x: Tensor, d: Tensor, *, norms: bool) -> Gradient:
+    """Sum of the examples' gradients and, if asked for, their squared norms, per tensor."""
+    if x.dim() == 2:
+        return Gradient(sums(module, x, d), square_norms(module, x, d) if norms else {})
+    own, total = _accumulated(x, d)
+    found = Gradient({"weight": total}, {"weight": own})
+    if module.bias is not None:
+        rows_of_bias = d.flatten(1, -2).sum(dim=1)
+        found.sums["bias"] = rows_of_bias.sum(dim=0)
+        found.square_norms["bias"] = row_norms(rows_of_bias) if norms else own
+    return found
+
+
+def _outer_norms(x: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
+    """Squared norms of the weight and bias gradients on 2-D input, [N], float64."""
+    if compiled.takes(x):
+        return compiled.outer_norms(x, d)
+    bias = row_norms(d)
+    return bias * row_norms(x), bias
+
+
+def _accumulated(x: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
+    """Squared norms of the weight gradients on input with positions, [N], float64, and their sum [O, I]."""
+    x, d = x.flatten(1, -2), d.flatten(1, -2)
+    if _kernel(x, d) == "bmm":
+        return accumulate(_weight_rows(x[part], d[part]) for part in _chunks(x, d))
+    return compiled.summed(compiled.kernel("outer_rows", "linear"), x, d, (), (d.shape[2], x.shape[2]))
+
+
+def _kernel(x: Tensor, d: Tensor) -> str:
+    """The kernel for x [N, T, I], d [N, T, O]."""
+    if 0 in x.shape or 0 in d.shape:
+        return "bmm"
+    return choose(LinearShape(x.shape[1], x.shape[2], d.shape[2]), x.device.type, x.dtype)
 
 
 def sums(module: nn.Linear, x: Tensor, d: Tensor) -> dict[str, Tensor]:
     """Sum of the examples' gradients, per tensor, in the parameter's shape."""
-    x, d = x.flatten(0, -2), d.flatten(0, -2)
+    if x.dim() > 2:
+        x, d = x.flatten(0, -2), d.flatten(0, -2)
     total = {"weight": d.t() @ x}
     if module.bias is not None:
         total["bias"] = d.sum(dim=0)

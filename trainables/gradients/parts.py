@@ -6,11 +6,12 @@ depends on shapes alone.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from trainables.gradients.linear import row_norms
+from trainables.gradients.reductions import row_norms
 from trainables.gradients.support import Layer
 from trainables.gradients.types import Rows
 
@@ -26,9 +27,11 @@ class Part(ABC):
 
     def __init__(self, layers: Sequence[Layer], size: int) -> None:
         self.layers, self.size = layers, size
-        self.parameters: dict[str, Tensor] = {
-            layer.parameter(tensor): getattr(layer.module, tensor) for layer in layers for tensor in layer.tensors
-        }
+
+    @cached_property
+    def parameters(self) -> dict[str, Tensor]:
+        """Parameters by full name."""
+        return {name: getattr(layer.module, tensor) for layer in self.layers for tensor, name in layer.names.items()}
 
     @abstractmethod
     def block(self, part: slice) -> dict[str, Tensor]:

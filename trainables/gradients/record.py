@@ -17,11 +17,12 @@ from torch.utils._pytree import TreeSpec, tree_flatten
 from trainables.gradients.owners import OwnerCall, OwnerPart, OwnerState
 from trainables.gradients.parts import Part
 from trainables.gradients.plan import Layout, Owner, Plan
+from trainables.gradients.streaming import Stream
 from trainables.gradients.support import Layer, UnsupportedModelError
 from trainables.gradients.thirds import FormedMeans, Reused
 from trainables.gradients.trace import edges_of, versions
 from trainables.gradients.types import Direction, Examples, Groups, RowStream
-from trainables.gradients.uses import RuledPart
+from trainables.gradients.uses import RuledPart, TakenPart
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,14 @@ class _Use:
 class Record(Examples):
     """What one forward pass left behind; call `differentiate` once, then any of the rest.
 
-    Losses are per example and unreduced; every result is of the unscaled gradients g_i.
+    Losses are per example and unreduced; every result is of the unscaled gradients g_i. fused: the mean gradient of
+    a layer with a rule, used once, is that of its rows.
     """
 
-    def __init__(self, plan: Plan, layers: Sequence[Layer], parameters: Mapping[str, Tensor]) -> None:
-        self._plan, self._layers, self._parameters = plan, layers, parameters
+    def __init__(
+        self, plan: Plan, layers: Sequence[Layer], parameters: Mapping[str, Tensor], *, fused: bool = False
+    ) -> None:
+        self._plan, self._layers, self._parameters, self._fused = plan, layers, parameters, fused
         self._uses: dict[str, list[_Use]] = {layer.name: [] for layer in plan.ruled}
         self._owned: dict[str, list[_Use]] = {owner.name: [] for owner in plan.owners}
         self._states = {owner.name: OwnerState(owner) for owner in plan.owners}
@@ -94,30 +98,63 @@ class Record(Examples):
         if edges := edges_of(tree_flatten(output)[0]):
             self._owned[owner.name].append(_Use(leaves, found, edges, layout, spec))
 
-    def differentiate(self, losses: Tensor, *, mean_gradient: bool) -> Direction | None:
+    def differentiate(
+        self, losses: Tensor, *, mean_gradient: bool, keep: bool = True, measured: bool = True
+    ) -> Direction | None:
         """Backpropagate the per-example losses [N].
 
-        mean_gradient: also return the gradient of the mean loss, by autograd's ordinary calls; without it
-        the weight gradients are not computed at all.
+        mean_gradient: also return the gradient of the mean loss, by autograd's ordinary calls (or fused); without it
+        the weight gradients are not computed at all. keep: without it squared norms are taken while the pass runs, and
+        nothing else can be asked for; with the mean gradient only. measured: without it not even norms.
         """
         self._check_uses(len(losses))
-        uses = [use for each in (self._uses, self._owned) for made in each.values() for use in made]
         names = list(self._parameters) if mean_gradient else []
-        edges = [edge for use in uses for edge in use.edges.values()]
-        wanted: Any = [*(self._parameters[name] for name in names), *edges]
         self._scale = float(len(losses)) if mean_gradient else 1.0
         loss = losses.mean() if mean_gradient else losses.sum()
-        gradients = torch.autograd.grad(loss, wanted, allow_unused=True)
-        for name, gradient in zip(names, gradients, strict=False):
+        streamed = mean_gradient and (self._fused or not (keep and measured))
+        once = [each for each in self._plan.ruled if streamed and len(self._uses[each.name]) == 1]
+        stream = Stream(fused=self._fused, measured=measured, keep=keep)
+        if self._fused:
+            own = {name for layer in once for name in layer.names.values()}
+            names = [name for name in names if name not in own]
+        rest = self._others(once) if measured else []
+        edges = [edge for use in rest for edge in use.edges.values()]
+        read = [(layer, use.leaves, use.edges[0]) for layer in once for use in self._uses[layer.name]]
+        gradients = stream.differentiate(loss, [*(self._parameters[name] for name in names), *edges], read)
+        found = {**dict(zip(names, gradients, strict=False)), **stream.sums}
+        left = iter(gradients[len(names) :])
+        deltas = {id(use): {k: next(left) for k in use.edges} for use in rest}
+        if measured:
+            self._parts = [*self._streamed(once, stream, len(losses)), *self._made(once, deltas, len(losses))]
+        return self._direction(found) if mean_gradient else None
+
+    def _others(self, once: Sequence[Layer]) -> list[_Use]:
+        """Uses of all that is not streamed."""
+        names = {layer.name for layer in once}
+        ruled = [use for name, made in self._uses.items() if name not in names for use in made]
+        return ruled + [use for made in self._owned.values() for use in made]
+
+    def _direction(self, found: Mapping[str, Tensor | None]) -> Direction:
+        mean: dict[str, Tensor] = {}
+        for name in self._parameters:
+            gradient = found.get(name)
             if gradient is None:
                 raise UnsupportedModelError(f"no loss depends on parameter {name!r}; freeze it or use it.")
-        left = iter(gradients[len(names) :])
-        deltas = {id(use): {k: next(left) for k in use.edges} for use in uses}
-        self._parts = list(self._made(deltas, len(losses)))
-        return Direction(dict(zip(names, gradients, strict=False))) if mean_gradient else None
+            mean[name] = gradient
+        return Direction(mean)
 
-    def _made(self, deltas: dict[int, dict[int, Tensor | None]], size: int) -> Iterator[Part]:
-        for layer in self._plan.ruled:
+    def _streamed(self, once: Sequence[Layer], stream: Stream, size: int) -> Iterator[Part]:
+        for layer in once:
+            if layer.name not in stream.reached:
+                raise UnsupportedModelError(f"no loss depends on {layer.shown}; freeze it or use it.")
+            names = {name: stream.square_norms[name] for name in layer.names.values()}
+            if stream.keep:
+                yield RuledPart(layer, [stream.pairs[layer.name]], names)
+            else:
+                yield TakenPart([layer], size, names)
+
+    def _made(self, once: Sequence[Layer], deltas: dict[int, dict[int, Tensor | None]], size: int) -> Iterator[Part]:
+        for layer in (each for each in self._plan.ruled if each not in once):
             pairs = [(use.leaves[0], deltas[id(use)][0]) for use in self._uses[layer.name]]
             reached = [(x, delta) for x, delta in pairs if delta is not None]
             if not reached:
@@ -141,6 +178,8 @@ class Record(Examples):
             if not uses:
                 raise UnsupportedModelError(f"{shown.get(name, name)} has parameters but was not used.")
             for use in uses:
+                if use.layout is None and use.leaves[0]._version == use.versions[0] and use.leaves[0].shape[0] == size:
+                    continue
                 if use.changed():
                     raise UnsupportedModelError(
                         f"the input of {shown.get(name, repr(name))} was changed in place after its use."
@@ -154,11 +193,15 @@ class Record(Examples):
 
     def square_norms(self) -> dict[str, dict[str, Tensor]]:
         """||g_i||^2 per layer and tensor: layer -> tensor -> [N], float64; computed once."""
+        if not self._parts:
+            raise ValueError(
+                "this pass was not measured: given measured=False, expected differentiate(..., measured=True)."
+            )
         if not self._norms:
-            found = {name: each * self._scale**2 for part in self._parts for name, each in part.square_norms().items()}
+            found = {name: each for part in self._parts for name, each in part.square_norms().items()}
+            scaled = dict(zip(found, (torch.stack(list(found.values())) * self._scale**2).unbind(), strict=True))
             self._norms = {
-                layer.name: {tensor: found[layer.parameter(tensor)] for tensor in layer.tensors}
-                for layer in self._layers
+                layer.name: {tensor: scaled[name] for tensor, name in layer.names.items()} for layer in self._layers
             }
         return self._norms
 

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from trainables.gradients import batch_norm, conv1d, conv2d, embedding, group_norm, layer_norm, linear
-from trainables.gradients.types import Rows
+from trainables.gradients.types import Gradient, Rows
 
 ROOT = "(root)"
 """Name of the layer, or owner, that is the model itself."""
@@ -30,6 +31,9 @@ class Rule(Protocol):
 
     def sums(self, module: Any, x: Tensor, d: Tensor) -> dict[str, Tensor]:
         """Sum of the examples' gradients, per tensor, in the parameter's shape."""
+
+    def gradient(self, module: Any, x: Tensor, d: Tensor, *, norms: bool) -> Gradient:
+        """Both, from the same rows where the layer forms any; the sum does not depend on `norms`."""
 
     def rows(self, module: Any, name: str, x: Tensor, d: Tensor) -> Rows:
         """Each example's gradient of one tensor."""
@@ -66,6 +70,11 @@ class Layer:
     module: nn.Module
     rule: Rule | None
     tensors: tuple[str, ...]
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Full name in the model of each of `tensors`."""
+        return {tensor: f"{self.prefix}{tensor}" for tensor in self.tensors}
 
     def parameter(self, tensor: str) -> str:
         """Full name of a parameter in the model."""

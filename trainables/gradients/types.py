@@ -7,6 +7,7 @@ Rows are gradients of single examples and are never scaled by 1/N; a Direction i
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -125,6 +126,14 @@ class FormedRows(Rows):
 def outputs_at_a_time(values: Tensor, each: int) -> int:
     """How many entries of the first axis, of `each` scalars in the type of `values`, make a piece of rows."""
     return max(1, PIECE_BYTES // (each * values.element_size()))
+
+
+class Gradient(NamedTuple):
+    """Of one layer, per tensor: the sum of the examples' gradients, in the parameter's shape, and their squared norms
+    [N], float64; the norms are meant where they were asked for."""
+
+    sums: dict[str, Tensor]
+    square_norms: dict[str, Tensor]
 
 
 RowStream = Iterator[tuple[str, Rows]]

@@ -22,12 +22,12 @@ Pairs = Sequence[tuple[Tensor, Tensor]]
 
 
 class RuledPart(Part):
-    """One layer through its rule."""
+    """One layer through its rule. norms: squared norms by parameter name, where they are known already."""
 
-    def __init__(self, layer: Layer, pairs: Pairs) -> None:
+    def __init__(self, layer: Layer, pairs: Pairs, norms: dict[str, Tensor] | None = None) -> None:
         super().__init__([layer], len(pairs[0][0]))
         assert layer.rule is not None
-        self._layer, self._rule, self._pairs = layer, layer.rule, pairs
+        self._layer, self._rule, self._pairs, self._norms = layer, layer.rule, pairs, norms
 
     @property
     def outer(self) -> tuple[Tensor, Tensor] | None:
@@ -42,6 +42,8 @@ class RuledPart(Part):
 
     def square_norms(self) -> dict[str, Tensor]:
         """Squared norm of each example's gradient: [N], float64."""
+        if self._norms is not None:
+            return self._norms
         if len(self._pairs) > 1:
             return super().square_norms()
         return self._named(self._rule.square_norms(self._layer.module, *self._pairs[0]))
@@ -97,6 +99,40 @@ class RuledPart(Part):
     def _rows(self, tensor: str, pairs: Pairs) -> Rows:
         found = [self._rule.rows(self._layer.module, tensor, x, d) for x, d in pairs]
         return found[0] if len(found) == 1 else DenseRows(reduce(torch.add, [each.dense() for each in found]))
+
+
+class TakenPart(Part):
+    """A layer of which only the squared norms were kept: by parameter name, [N], float64."""
+
+    def __init__(self, layers: Sequence[Layer], size: int, norms: dict[str, Tensor]) -> None:
+        super().__init__(layers, size)
+        self._norms = norms
+
+    def square_norms(self) -> dict[str, Tensor]:
+        """Those taken."""
+        return self._norms
+
+    def block(self, part: slice) -> dict[str, Tensor]:  # noqa: ARG002
+        """Not kept."""
+        raise self._missing()
+
+    def sums(self, group: Tensor | slice) -> dict[str, Tensor]:  # noqa: ARG002
+        """Not kept."""
+        raise self._missing()
+
+    def weighted(self, weights: Tensor, group: Tensor | slice) -> dict[str, Tensor]:  # noqa: ARG002
+        """Not kept."""
+        raise self._missing()
+
+    def rows(self, name: str, scale: float) -> Rows:  # noqa: ARG002
+        """Not kept."""
+        raise self._missing()
+
+    def _missing(self) -> ValueError:
+        return ValueError(
+            f"layer {self.layers[0].name!r} has squared norms alone: given keep=False, expected"
+            " differentiate(..., keep=True) where more is asked for."
+        )
 
 
 def _without_padding(module: nn.Module, replaced: dict[str, Tensor]) -> None:
