@@ -18,6 +18,7 @@ from analysis.errors import Skipped, UserError
 from analysis.figures import FIGURES, Entry
 from analysis.store import Store
 from analysis.sweeps import Sweep, only, open_sweep, view
+from trainables.plugins import Plugin, PluginError, failed
 from trainables.records import Location
 
 
@@ -48,7 +49,18 @@ class NotDrawn:
 def draw_all(store: Store, sweep: Sweep, names: Sequence[str] = ()) -> Iterator[Drawn | NotDrawn]:
     """Every registered figure, or those named, one after the other."""
     for name in names or FIGURES:
-        yield draw_one(name, FIGURES[name], store, sweep)
+        plugin = FIGURES.plugin_of(name)
+        yield draw_one(name, FIGURES[name], store, sweep) if plugin is None else _draw_published(plugin, store, sweep)
+
+
+def _draw_published(plugin: Plugin, store: Store, sweep: Sweep) -> Drawn | NotDrawn:
+    """A figure of another distribution: whatever is wrong with it is told in its place, and the others are drawn."""
+    try:
+        return draw_one(plugin.name, FIGURES[plugin.name], store, sweep)
+    except PluginError as error:
+        return NotDrawn(plugin.name, plugin.name, str(error))
+    except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything; it is told
+        return NotDrawn(plugin.name, plugin.name, failed(plugin, error))
 
 
 def draw_one(name: str, entry: Entry, store: Store, sweep: Sweep) -> Drawn | NotDrawn:

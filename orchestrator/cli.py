@@ -16,6 +16,7 @@ from orchestrator.errors import StoreWriteError, UserError, one_line
 from orchestrator.installed import refuse_shadows
 from orchestrator.options import RESULTS, StoreOption, echo, echo_errors, exit_on
 from trainables.location import Location
+from trainables.plugins import PluginError
 from trainables.remote import SCHEME
 
 Answer = TypeVar("Answer")
@@ -140,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         refuse_shadows()
         code = command()(args=given or ["--help"], prog_name="coherence", standalone_mode=False)
-    except UserError as error:
+    except (UserError, PluginError) as error:
         return _fail(str(error), 2)
     except StoreWriteError as error:
         return _fail(str(error), 1)

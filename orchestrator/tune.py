@@ -7,12 +7,13 @@ counts as a failure for Tune; a trial's own exception is recorded, and tried aga
 
 # ruff: noqa: ARG002 - Tune calls its hooks with these very keywords
 
+import json
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,6 +32,7 @@ from orchestrator.launch import ForWorkers, Launch
 from orchestrator.observer import Observer
 from orchestrator.others import Others
 from orchestrator.packing import PackKind, Share
+from orchestrator.plugins_used import modules_of
 from orchestrator.probe_device import cap_memory, share_of
 from orchestrator.promised import BOOTSTRAP, promised
 from orchestrator.quiet import log_path, quiet
@@ -40,6 +42,7 @@ from orchestrator.scratch import environment, short_folder
 from orchestrator.shapes import FindShares, Shapes, packed
 from orchestrator.stop import StopPoll, StopSwitch, family_flag, kept_handler
 from orchestrator.store import Store
+from trainables.code import allowed
 from trainables.location import Location, locate
 from trainables.spec import TrialSpec, canonical_json, parse_spec, trial_id
 
@@ -104,10 +107,12 @@ def run_on_ray(
         resources, notice = fit(resources, nodes, auto=short is not None)
         if notice:
             observer.note(notice)
-        check_nodes(store)
+        check_nodes(store, modules_of(specs, (json.loads(sink)["name"] for sink in options.sinks)))
         shapes = Shapes(resources)
         if short is not None and resources.gpu:
-            shapes = packed(resources, specs, nodes, short, find_shares or _find_shares, observer.note)
+            shapes = packed(
+                resources, specs, nodes, short, find_shares or partial(_find_shares, code=options.code), observer.note
+            )
             shapes.require_feasible(nodes)
         with StopSwitch(store / "logs" / f"{log.stem}.stop", should_stop) as switch:
             digest = packages.sources_digest(packages.NUMERICS)
@@ -144,11 +149,15 @@ def _run_waves(
     return shapes
 
 
-def check_nodes(store: Location) -> None:
-    """Refuse a cluster with a node that does not answer, or on which a trial would fail or mislead (`preflight`)."""
+def check_nodes(store: Location, plugins: Mapping[str, str] = preflight.NO_PLUGINS) -> None:
+    """Refuse a cluster with a node that does not answer, or on which a trial would fail or mislead (`preflight`).
+
+    plugins: distributions that the trials need, with their modules.
+    """
     try:
         with preflight.notes_in(store) as folder, _by_value(packages, preflight):
-            asked = [(node["NodeID"], time.time(), _ask(node["NodeID"], str(folder))) for node in _alive()]
+            ids = [node["NodeID"] for node in _alive()]
+            asked = [(node, time.time(), _ask(node, str(folder), plugins)) for node in ids]
             reports = [
                 preflight.NodeReport(
                     node, ray.get(answer, timeout=CONNECT_S), since, time.time(), preflight.note_in(folder, node)
@@ -157,7 +166,7 @@ def check_nodes(store: Location) -> None:
             ]
     except ray.exceptions.RayError as error:
         raise ClusterError(f"a node does not answer ({one_line(str(error), 200)}); is its memory full?") from error
-    preflight.judge(reports, packages.seen_here(), preflight.versions(), str(store))
+    preflight.judge(reports, packages.seen_here(), preflight.versions(plugins), str(store))
 
 
 @contextmanager
@@ -172,9 +181,9 @@ def _by_value(*modules: ModuleType) -> Iterator[None]:
             ray.cloudpickle.unregister_pickle_by_value(module)
 
 
-def _ask(node: str, folder: str) -> Any:
+def _ask(node: str, folder: str, plugins: Mapping[str, str]) -> Any:
     where = NodeAffinitySchedulingStrategy(node, soft=False)
-    return ray.remote(num_cpus=0)(preflight.look).options(scheduling_strategy=where).remote(node, folder)
+    return ray.remote(num_cpus=0)(preflight.look).options(scheduling_strategy=where).remote(node, folder, plugins)  # type: ignore[call-arg]
 
 
 @contextmanager
@@ -243,15 +252,20 @@ def _node_types(alive: Sequence[dict[str, Any]]) -> list[NodeType]:
     ]
 
 
-def _find_shares(firsts: Mapping[PackKind, TrialSpec], most: int) -> dict[PackKind, Share]:
+def _find_shares(firsts: Mapping[PackKind, TrialSpec], most: int, code: str | None) -> dict[PackKind, Share]:
     """Measured on whole GPUs of the cluster, as many kinds at once as there are."""
-    probe = ray.remote(num_cpus=1, num_gpus=1, max_calls=1)(share_of)
-    asked = {kind: probe.remote(canonical_json(spec), most) for kind, spec in firsts.items()}
+    probe = ray.remote(num_cpus=1, num_gpus=1, max_calls=1)(_share)
+    asked = {kind: probe.remote(canonical_json(spec), most, code) for kind, spec in firsts.items()}
     try:
         return {kind: ray.get(answer, timeout=PROBE_S) for kind, answer in asked.items()}
     except ray.exceptions.RayError as error:
         why = one_line(str(error).strip().rpartition("\n")[2], 200)
         raise ClusterError(f"gpu: auto: a probe of a GPU failed ({why}); give `resources.gpu` as a number.") from error
+
+
+def _share(spec: str, most: int, code: str | None) -> Share:
+    with allowed(code):
+        return share_of(spec, most)
 
 
 def _run_wave(
@@ -316,7 +330,7 @@ class _Worker(tune.Trainable):
         return True  # the process is used again; each attempt begins by resetting it
 
     def step(self) -> dict[str, Any]:
-        with preempt.heeded():
+        with preempt.heeded(), allowed(self._launch.options.code):
             result = _trial(self.config, self._launch)
         if preempt.told():
             ray.actor.exit_actor()

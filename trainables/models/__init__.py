@@ -17,7 +17,7 @@ def _entry(params: type[choices.Network], code: str, summary: str, source: str) 
     return Entry(params, f"trainables.models.{code}", summary, ModelFacts(source))
 
 
-MODELS: dict[str, Entry] = with_plugins(
+MODELS = with_plugins(
     "models",
     {
         "mlp": _entry(choices.Mlp, "mlp:build", "fully connected ReLU network", "no single paper"),

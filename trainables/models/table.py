@@ -50,7 +50,7 @@ from `grouped`.
 def page() -> str:
     """Introduction, the table of models, the table of their parameters."""
     rows = ["| model | layers | norm | smallest image | weights | described by |", "|---|---|---|---|---|---|"]
-    rows += [_row(name, given) for name in MODELS for given in (*_defaults(name), *VARIANTS.get(name, []))]
+    rows += [_row(name, given) for name in MODELS.builtin for given in (*_defaults(name), *VARIANTS.get(name, []))]
     introduction = INTRODUCTION.format(classes=CLASSES, side=SIDE)
     return "\n".join([*chain([introduction.rstrip("\n"), ""], rows, ["", *_parameters()])]) + "\n"
 
@@ -88,7 +88,7 @@ def _depth(model: nn.Module) -> int:
 
 def _parameters() -> Iterator[str]:
     yield from ("| model | parameters and their defaults |", "|---|---|")
-    for name, entry in MODELS.items():
+    for name, entry in MODELS.builtin.items():
         fields = [_parameter(key, field) for key, field in entry.params.model_fields.items() if key != "name"]
         yield f"| `{name}` | {', '.join(fields) or 'none'} |"
 
