@@ -95,7 +95,7 @@ def redraw(store: Store, image: Location) -> Drawn:
 def _drawn(name: str, entry: Entry, store: Store, sweep: Sweep, shown: Sweep) -> Drawn:
     module = import_module(entry.module)
     data = module.collect(store, shown)
-    png, svg = _render(module, data, json.dumps(_facts(name, sweep, shown), sort_keys=True))
+    png, svg = _render(module, data, json.dumps(_facts(name, entry, sweep, shown), sort_keys=True))
     parts = shown.members or (shown,)
     made = f"{shown.trials.height} trials of {', '.join(part.base for part in parts)}, at {shown.size}"
     return Drawn(name, entry.title, png, svg, module.frame(data), module.caption(data), module.PUBLISHED, made)
@@ -120,14 +120,14 @@ def _render(module: object, data: object, description: str) -> tuple[bytes, byte
     return png.getvalue(), svg.getvalue()
 
 
-def _facts(name: str, sweep: Sweep, shown: Sweep) -> dict[str, Any]:
+def _facts(name: str, entry: Entry, sweep: Sweep, shown: Sweep) -> dict[str, Any]:
     """Which trials of which sweep by which code: what `redraw` needs to make the same image again."""
     return {
         "figure": name,
         "sweep": sweep.name,
         "revision": sweep.revision,
         "members": {member.name: member.revision for member in sweep.members},
-        "query": {"needs": list(FIGURES[name].needs), "outcome": "completed"},
+        "query": {"needs": list(entry.needs), "outcome": "completed"},
         "trial_ids": shown.trial_ids,
         "code": f"gradient-coherence {code_version()}",
     }

@@ -48,5 +48,5 @@ def _parsed(text: str) -> str:
         return CHOICE.validate_python(written).model_dump_json()
     except ValidationError as error:
         found = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in found["loc"][1:])
-        raise UserError(one_line(f"--sink: {where + ': ' if where else ''}{found['msg']}")) from error
+        where = f"{found['loc'][-1]}: " if found["loc"] else ""
+        raise UserError(one_line(f"--sink: {where}{found['msg']}")) from error

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.completing import sweeps
 from orchestrator.errors import UserError
 from orchestrator.options import (
     RESULTS,
@@ -110,7 +111,10 @@ def _cluster(nodes: str | None, address: str | None, price: float | None) -> "Cl
 
 
 def status(
-    sweep: Annotated[str | None, typer.Argument(metavar="[SWEEP]", help="A sweep; left out: all in the store.")] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Argument(metavar="[SWEEP]", help="A sweep; left out: all in the store.", autocompletion=sweeps),
+    ] = None,
     store: StoreOption = RESULTS,
     as_json: JsonOption = False,
 ) -> None:

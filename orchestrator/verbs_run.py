@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.completing import failures, sinks, sweeps
 from orchestrator.errors import UserError
 from orchestrator.options import RESULTS, ScaleOption, StoreOption, SweepArgument, at_store, echo_errors
 from trainables.code import allowed
@@ -40,12 +41,14 @@ class Reading:
     """What these verbs ask of the side that reads stores.
 
     needs_of: the sweeps that a figure needs. width_of: (store, sweep, claim) -> width of the claim's widest interval,
-    None where nothing is measured. check_claim: raises for a name that is none.
+    None where nothing is measured. check_claim: raises for a name that is none. figures, claims: names that begin so.
     """
 
     needs_of: Callable[[str], tuple[str, ...]]
     width_of: Callable[[Location, str, str], float | None]
     check_claim: Callable[[str], None]
+    figures: Callable[[str], list[str]]
+    claims: Callable[[str], list[str]]
 
 
 def register(app: typer.Typer, reading: Reading) -> None:
@@ -57,11 +60,19 @@ def register(app: typer.Typer, reading: Reading) -> None:
 def _run_command(reading: Reading) -> Callable[..., None]:
     def run(
         sweep: Annotated[
-            str | None, typer.Argument(metavar="SWEEP", help="A built-in name, a path to a .yaml, or a stored name.")
+            str | None,
+            typer.Argument(
+                metavar="SWEEP", help="A built-in name, a path to a .yaml, or a stored name.", autocompletion=sweeps
+            ),
         ] = None,
         scale: ScaleOption = None,
-        figure: Annotated[str | None, typer.Option("--for", help="A figure: run what it needs.")] = None,
-        until: Annotated[str | None, typer.Option("--until", help="A claim: add seeds until it is narrow.")] = None,
+        figure: Annotated[
+            str | None, typer.Option("--for", help="A figure: run what it needs.", autocompletion=reading.figures)
+        ] = None,
+        until: Annotated[
+            str | None,
+            typer.Option("--until", help="A claim: add seeds until it is narrow.", autocompletion=reading.claims),
+        ] = None,
         width: Annotated[
             float | None, typer.Option("--width", help="With --until: of the widest interval, in the claim's unit.")
         ] = None,
@@ -81,7 +92,11 @@ def _run_command(reading: Reading) -> Callable[..., None]:
         ] = False,
         sink: Annotated[
             list[str] | None,
-            typer.Option("--sink", help="Rows go there as well: NAME or '{name: NAME, ...}'; may be given again."),
+            typer.Option(
+                "--sink",
+                help="Rows go there as well: NAME or '{name: NAME, ...}'; may be given again.",
+                autocompletion=sinks,
+            ),
         ] = None,
         allow_code: CodeOption = False,
     ) -> None:
@@ -137,7 +152,11 @@ def retry(
     timeout: TimeoutOption = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", help="bug, device-memory, host-memory, infrastructure or time-out; may be given again."),
+        typer.Option(
+            "--only",
+            help="bug, device-memory, host-memory, infrastructure or time-out; may be given again.",
+            autocompletion=failures,
+        ),
     ] = None,
     allow_code: CodeOption = False,
 ) -> None:

@@ -13,6 +13,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Validati
 from pydantic_core import (
     CoreSchema,
     ErrorDetails,
+    InitErrorDetails,
     PydanticCustomError,
     PydanticKnownError,
     core_schema,
@@ -98,21 +99,21 @@ class OneOf:
 
 def _under(name: str, error: ValidationError) -> ValidationError:
     """The same error below the name, as a union says it."""
-    lines: list[Any] = [  # pydantic's own errors are taken too, which its types do not say
-        {"type": _again(one), "loc": (name, *one["loc"]), "input": one["input"]}
-        for one in error.errors(include_url=False)
+    lines: list[InitErrorDetails] = [
+        {**_again(one), "loc": (name, *one["loc"]), "input": one["input"]} for one in error.errors(include_url=False)
     ]
     return ValidationError.from_exception_data(error.title, lines)
 
 
-def _again(one: ErrorDetails) -> PydanticKnownError | PydanticCustomError:
-    """An error as it was found: of pydantic's own kinds with their numbers, else in its words."""
-    if one["type"] not in ("value_error", "assertion_error"):
-        try:
-            return PydanticKnownError(one["type"], one.get("ctx"))  # type: ignore[arg-type]
-        except KeyError:
-            pass  # a kind of the model's own
-    return PydanticCustomError("value_error", "{text}", {"text": one["msg"].removeprefix("Value error, ")})
+def _again(one: ErrorDetails) -> Any:
+    """Type and numbers of an error of pydantic's own kinds; of any other its words."""
+    context = one.get("ctx")
+    try:
+        PydanticKnownError(one["type"], context)  # type: ignore[arg-type]
+    except (KeyError, TypeError):  # a kind of the model's own, or one that carries an exception
+        words = one["msg"].removeprefix("Value error, ")
+        return {"type": PydanticCustomError("value_error", "{text}", {"text": words})}
+    return {"type": one["type"], **({"ctx": context} if context else {})}
 
 
 def _bare(entries: Mapping[str, Entry]) -> list[str]:
