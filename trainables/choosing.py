@@ -45,8 +45,9 @@ class OneOf:
         self._kind, self._registry = kind, registry
 
     def models(self) -> list[type[Choice]]:
-        """Parameter models of the published entries that can be used; for the words of a refusal."""
-        return [entry.params for entry in self._published().values()]
+        """Parameter models of what is not built in and can be used; for the words of a refusal."""
+        kept = self._registry.kept if isinstance(self._registry, Registry) else {}
+        return [entry.params for entry in (*self._published().values(), *kept.values())]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         own = core_schema.simple_ser_schema("any")

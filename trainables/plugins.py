@@ -90,7 +90,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
     ) -> None:
         """kinds: groups that add to it. checked: the entry that a plugin resolves to, or PluginError."""
         self.builtin = dict(builtin)
-        self._checked, self._extra, self._kept = checked, dict[str, T](), dict[str, T]()
+        self._checked, self._extra, self.kept = checked, dict[str, T](), dict[str, T]()
         self._plugins: dict[str, list[Plugin]] = {}
         self._loaded: dict[str, T | PluginError] = {}
         for plugin in published() if found is None else found:
@@ -98,7 +98,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
                 self._plugins.setdefault(plugin.name, []).append(plugin)
 
     def __getitem__(self, name: str) -> T:
-        for known in (self._extra, self.builtin, self._kept):
+        for known in (self._extra, self.builtin, self.kept):
             if name in known:
                 return known[name]
         if name not in self._loaded:
@@ -127,7 +127,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
 
     def keep(self, name: str, entry: T) -> None:
         """Find this entry too when it is asked for; it is not among the names."""
-        self._kept[name] = entry
+        self.kept[name] = entry
 
     def without(self, *names: str) -> "Registry[T]":
         """The same registry less some of the built-in names."""

@@ -68,7 +68,11 @@ class ClaimContract:
 
     def judged(self, folder: Path, effect: float, spread: float) -> Claim:
         """The claim on trials with this effect, which differs by `spread` from seed to seed."""
-        world = self.world(lambda seed: effect + spread * (seed - 1))
-        store = Store(build(folder / "store", self.specs, world))
-        claim: Claim = import_module(self.entry.module).evaluate(store, open_sweep(store, "made-up"))
-        return claim
+        return judged(self.entry, self.specs, self.world(lambda seed: effect + spread * (seed - 1)), folder)
+
+
+def judged(entry: Entry, specs: Sequence[TrialSpec], world: World, folder: Path) -> Claim:
+    """A claim on a made-up sweep of these trials."""
+    store = Store(build(folder / "store", specs, world))
+    claim: Claim = import_module(entry.module).evaluate(store, open_sweep(store, "made-up"))
+    return claim

@@ -52,6 +52,9 @@ MODELS = with_plugins(
         "torchvision": _entry(
             choices.Torchvision, "from_torchvision:build", "a network of torchvision by its name there", "torchvision"
         ),
+        "timm": _entry(
+            choices.Timm, "from_timm:build", "a network of timm by its name there; install timm", "timm (Wightman 2019)"
+        ),
         "vit": _entry(choices.Vit, "vit:build", "vision transformer for small images", "Dosovitskiy et al. 2021"),
     },
 )

@@ -95,6 +95,8 @@ def _parameters() -> Iterator[str]:
 
 def _parameter(key: str, field: FieldInfo) -> str:
     """`width: 64`; where there is no default, what it can be."""
+    if field.is_required() and field.annotation is str:
+        return f"`{key}`, a name there"
     if field.is_required():
         return f"`{key}`, one of {', '.join(f'`{value}`' for value in get_args(field.annotation))}"
     return f"`{key}: {json.dumps(field.default)}`"
