@@ -120,10 +120,15 @@ def _publisher(registry: Mapping[str, Entry], name: str) -> str:
 def _parameters(entry: Entry) -> Iterator[str]:
     doc = " ".join((entry.params.__doc__ or "").split())
     yield f"      {doc}"
+    yield from (f"      {line}" for line in parameters(entry))
+
+
+def parameters(entry: Entry) -> Iterator[str]:
+    """`width: default 64, >= 1`, of each parameter."""
     for name, field in entry.params.model_fields.items():
         if name != "name":
             default = "required" if field.is_required() else f"default {field.default!r}"
-            yield "      " + ", ".join([f"{name}: {default}", *_limits(field.metadata)])
+            yield ", ".join([f"{name}: {default}", *_limits(field.metadata)])
 
 
 def _limits(metadata: Sequence[object]) -> Iterator[str]:

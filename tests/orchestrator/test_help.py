@@ -43,7 +43,7 @@ def test_help_ends_with_an_example_that_parses(verb: tuple[str, ...]) -> None:
     assert found, "no example"
     assert (VERBS[verb].help or "").rstrip().endswith(found[-1])
     for example in found:
-        words = shlex.split(example)[1:]
+        words = shlex.split(example.partition(" > ")[0])[1:]
         assert tuple(words[: len(verb)]) == verb
         context = VERBS[verb].make_context(" ".join(verb), words[len(verb) :])
         context.close()

@@ -1,6 +1,7 @@
 """`--sink`: rows go there as well, and nothing that happens there is a failure of the trial."""
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,12 +9,20 @@ import pytest
 
 from tests.orchestrator.conftest import coherence as coherence
 from tests.orchestrator.conftest import fake_trial as fake_trial
+from trainables.contracts.sinks import SinkContract
 from trainables.registry import Entry
 from trainables.sink import ListSink
 from trainables.sinks import SINKS, JsonLines
 from trainables.sinks.interface import Guarded
 
 Coherence = Callable[..., tuple[int, str, str]]
+
+
+class TestJsonLines(SinkContract):
+    """In a folder that is thrown away."""
+
+    entry = SINKS["json-lines"]
+    examples = ({"folder": tempfile.mkdtemp()},)
 
 
 def failing(choice, trial):

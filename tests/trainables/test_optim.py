@@ -34,9 +34,7 @@ CASES = {
 class TestOptimizers(OptimizerContract):
     """At a rate at which all of them descend."""
 
-    subjects = {
-        case: subject_of(OPTIMIZERS[given["name"]], {**given, "lr": 0.1}) for case, (given, _, _) in CASES.items()
-    }
+    subjects = {case: subject_of(OPTIMIZERS[one["name"]], {**one, "lr": 0.1}) for case, (one, _, _) in CASES.items()}
 
 
 @pytest.mark.parametrize("case", CASES)
