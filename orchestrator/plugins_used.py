@@ -12,7 +12,7 @@ from trainables.instruments import INSTRUMENTS
 from trainables.plugins import Plugin, PluginError, Registry, published
 from trainables.registry import Choice
 from trainables.sinks import SINKS
-from trainables.spec import REGISTRIES, TrialSpec
+from trainables.spec import ALL_REGISTRIES, REGISTRIES, TrialSpec
 
 DIGITS = 12
 """Of the digest: told to people."""
@@ -57,6 +57,12 @@ def described(distribution: str) -> str | None:
         if plugin.distribution == distribution:
             return f"{plugin.version} ({_digest(plugin.module)})"
     return None
+
+
+def problems() -> Iterator[str]:
+    """What is published and cannot be named in a sweep, a line each."""
+    for registry in ALL_REGISTRIES.values():
+        yield from registry.problems() if isinstance(registry, Registry) else ()
 
 
 def names_foreign(spec: str) -> bool:

@@ -106,6 +106,7 @@ def list_lines(stored: Sequence[str], describe_all: bool) -> Iterator[str]:
         for name, entry in registry.each() if isinstance(registry, Registry) else registry.items():
             yield f"  {name:<22} {_summary(entry)}{_publisher(registry, name)}"
             yield from _parameters(entry) if describe_all and isinstance(entry, Entry) else ()
+        yield from (f"  {note}" for note in registry.notes()) if isinstance(registry, Registry) else ()
 
 
 def _summary(entry: Entry | PluginError) -> str:

@@ -15,6 +15,7 @@ from orchestrator.options import (
     SweepArgument,
     at_store,
     echo,
+    echo_errors,
     exit_on,
     place,
 )
@@ -50,9 +51,11 @@ def schema() -> None:
 
     Example: coherence schema > sweep.schema.json
     """
+    from orchestrator.plugins_used import problems
     from orchestrator.sweep import Sweep
 
     typer.echo(json.dumps(Sweep.model_json_schema(), indent=2))
+    echo_errors(f"left out: {line}" for line in problems())
 
 
 def plan(

@@ -13,7 +13,6 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Validati
 from pydantic_core import (
     CoreSchema,
     ErrorDetails,
-    InitErrorDetails,
     PydanticCustomError,
     PydanticKnownError,
     core_schema,
@@ -100,7 +99,7 @@ class OneOf:
 
 def _under(name: str, error: ValidationError) -> ValidationError:
     """The same error below the name, as a union says it."""
-    lines: list[InitErrorDetails] = [
+    lines: list[Any] = [
         {**_again(one), "loc": (name, *one["loc"]), "input": one["input"]} for one in error.errors(include_url=False)
     ]
     return ValidationError.from_exception_data(error.title, lines)

@@ -54,14 +54,15 @@ def is_code(name: str) -> bool:
 def allowed(folder: str | None) -> Iterator[None]:
     """Code may be named inside: of the environment, or of this folder, which is looked at last. None: it may not."""
     token = _FOLDER.set(folder)
-    before = list(sys.path)
-    if folder is not None and folder not in sys.path:
+    added = folder is not None and folder not in sys.path
+    if folder is not None and added:
         sys.path.append(folder)
     try:
         yield
     finally:
-        sys.path[:] = before
         _FOLDER.reset(token)
+        if folder is not None and added and folder in sys.path:
+            sys.path.remove(folder)
 
 
 def folder_allowed() -> str | None:

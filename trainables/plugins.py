@@ -5,6 +5,7 @@ plugin costs nothing, and breaks nothing, where it is not used. Torch-free, and 
 """
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
@@ -125,6 +126,19 @@ class Registry(MutableMapping[str, T], Generic[T]):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
+    @contextmanager
+    def holding(self, name: str, entry: T) -> Iterator[None]:
+        """This entry under this name inside, whatever stands there; as before afterwards."""
+        before = self._extra.get(name)
+        self._extra[name] = entry
+        try:
+            yield
+        finally:
+            if before is None:
+                del self._extra[name]
+            else:
+                self._extra[name] = before
+
     def keep(self, name: str, entry: T) -> None:
         """Find this entry too when it is asked for; it is not among the names."""
         self.kept[name] = entry
@@ -152,6 +166,12 @@ class Registry(MutableMapping[str, T], Generic[T]):
         if name in self.builtin or name in self._extra:
             return None
         return self._plugins[name][0] if name in self._plugins else None
+
+    def problems(self) -> list[str]:
+        """A line for each published name that nobody gets: it is built in, published twice, or cannot be used."""
+        twice = {name for name, plugins in self._plugins.items() if len(plugins) > 1 and name not in self.builtin}
+        broken = [str(one) for name, one in self.each() if isinstance(one, PluginError) and name not in twice]
+        return [*self.notes(), *broken]
 
     def notes(self) -> list[str]:
         """A line for each published name that nobody gets: it is built in, or published twice."""

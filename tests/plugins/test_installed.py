@@ -110,7 +110,12 @@ def test_list_and_schema_know_it(ran: Path, site: Path) -> None:
     assert "narrow                 a bottleneck [narrow-net 1.0]" in listed.stdout
     assert "width: default 4, >= 1" in listed.stdout
     assert "bad-models             cannot be used: " in listed.stdout
-    schema = json.loads(coherence("schema", sites=(site,), cwd=ran).stdout)
+    made = coherence("schema", sites=(site,), cwd=ran)
+    schema = json.loads(made.stdout)
+    assert [line.partition(" of ")[0] for line in made.stderr.splitlines()] == [
+        "left out: model 'bad-models'",
+        "left out: instrument 'bad-instruments'",
+    ]
     jsonschema = pytest.importorskip("jsonschema")
     check = jsonschema.Draft202012Validator(schema)
     assert check.is_valid({"name": "x", "axes": {"model": ["narrow", {"name": "narrow", "width": 3}, "lenet"]}})

@@ -99,6 +99,15 @@ def test_a_name_that_two_publish_is_refused_when_asked_for():
         found["mine"]
     assert found["one"] is MINE
     assert len(found.notes()) == 1
+    assert found.problems() == found.notes()
+
+
+def test_an_entry_stands_in_for_another_for_a_while():
+    found = registry(plugin())
+    with found.holding("mine", NEWER), found.holding("one", NEWER):
+        assert found["mine"] is found["one"] is NEWER
+    assert (found["mine"], found["one"]) == (MINE, MINE)
+    assert list(found) == ["one", "two", "mine"]
 
 
 def test_a_registry_can_be_changed_and_looked_at_in_part():

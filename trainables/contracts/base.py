@@ -101,14 +101,8 @@ def _described(example: Mapping[str, Any]) -> str:
 def registered(registry: Mapping[str, Entry], subject: Subject) -> Iterator[None]:
     """The entry under its name in a registry, for a while."""
     assert isinstance(registry, Registry)
-    before = registry.builtin.get(subject.name)
-    registry[subject.name] = subject.entry
-    try:
+    with registry.holding(subject.name, subject.entry):
         yield
-    finally:
-        del registry[subject.name]
-        if before is not None:
-            registry.builtin[subject.name] = before
 
 
 def check_trial(spec: TrialSpec, folder: Path) -> dict[str, list[dict[str, Any]]]:
