@@ -41,7 +41,7 @@ class CorruptionContract(Contract):
     def test_nothing_else_than_the_selected_training_examples_changes(self, subject: Subject) -> None:
         found = corrupted(subject, 0)
         kept = ~found.selected
-        np.testing.assert_array_equal(found.arrays.train_x[kept], ARRAYS.train_x[kept])
+        np.testing.assert_array_equal(np.asarray(found.arrays.train_x)[kept], np.asarray(ARRAYS.train_x)[kept])
         np.testing.assert_array_equal(found.arrays.train_y[kept], ARRAYS.train_y[kept])
         np.testing.assert_array_equal(found.arrays.test_y, ARRAYS.test_y)
         for field in fields(Arrays):

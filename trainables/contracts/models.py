@@ -65,6 +65,7 @@ class ModelContract(Contract):
         with engine.recording() as record:
             found = losses(model(x))
         mean = record.differentiate(found, mean_gradient=True)
+        assert mean is not None
         whole = engine.statistics(record.square_norms(), mean, SIZE)["*"]
         for value, loop in ((whole.q, rows.square().sum()), (whole.s2, rows.sum(0).square().sum())):
             assert abs(value - float(loop)) <= 1e-9 * float(loop)
