@@ -1,14 +1,20 @@
 """`module:object` in a sweep file: imported by `run --allow-code` and `retry --allow-code`, and by nothing else."""
 
+import importlib
+import io
 import json
 import shutil
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from orchestrator.cli import main
 from orchestrator.sweep import Sweep
-from tests.plugins.stub import coherence
+from trainables import code
 from trainables.code import allowed, folder_allowed
 from trainables.spec import TrialSpec, canonical_json, parse_spec
 
@@ -62,6 +68,35 @@ measure: {probe: null}
 """
 
 
+@dataclass(frozen=True)
+class Done:
+    """What a command came to."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def forget() -> None:
+    """As in a process that has never seen the module."""
+    sys.modules.pop("my_code", None)
+    code._entry.cache_clear()
+    importlib.invalidate_caches()
+
+
+def coherence(*arguments: str, cwd: Path, importable: bool = False) -> Done:
+    """The command in this folder. importable: the module could be imported without `--allow-code` too."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(cwd)
+        if importable:
+            patch.syspath_prepend(cwd)
+        forget()
+        returned = main(arguments)
+    forget()
+    return Done(returned, out.getvalue(), err.getvalue())
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "my_code.py").write_text(MODULE)
@@ -75,7 +110,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("coded")
     (folder / "my_code.py").write_text(MODULE)
     (folder / "coded.yaml").write_text(SWEEP)
-    done = coherence("run", "coded.yaml", "--local", "--allow-code", sites=(), cwd=folder)
+    done = coherence("run", "coded.yaml", "--local", "--allow-code", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert (folder / "imported").exists()
     return folder
@@ -93,7 +128,7 @@ NEVER = {
 
 @pytest.mark.parametrize("verb", NEVER)
 def test_nothing_is_imported_without_the_flag_and_the_refusal_names_it(verb: str, folder: Path) -> None:
-    done = coherence(*NEVER[verb], sites=(folder,), cwd=folder)
+    done = coherence(*NEVER[verb], cwd=folder, importable=True)
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
     assert "my_code:" in line
@@ -103,7 +138,7 @@ def test_nothing_is_imported_without_the_flag_and_the_refusal_names_it(verb: str
 
 
 def test_the_schema_never_looks(folder: Path) -> None:
-    done = coherence("schema", sites=(folder,), cwd=folder)
+    done = coherence("schema", cwd=folder, importable=True)
     assert done.returncode == 0
     assert not (folder / "imported").exists()
 
@@ -119,7 +154,7 @@ def test_trials_are_told_apart_by_parameters_and_by_the_code(ran: Path) -> None:
 def test_edited_code_makes_other_trials(ran: Path, tmp_path: Path) -> None:
     shutil.copytree(ran, tmp_path, dirs_exist_ok=True)
     (tmp_path / "my_code.py").write_text(MODULE + "\n# edited\n")
-    again = coherence("run", "coded.yaml", "--local", "--allow-code", sites=(), cwd=tmp_path)
+    again = coherence("run", "coded.yaml", "--local", "--allow-code", cwd=tmp_path)
     assert again.returncode == 0
     assert "3 trials added, 0 kept, 3 dropped" in again.stdout
 
@@ -139,7 +174,7 @@ READ = {
 def test_what_reads_the_store_never_imports_the_code(verb: str, ran: Path, tmp_path: Path) -> None:
     shutil.copytree(ran, tmp_path, dirs_exist_ok=True)
     (tmp_path / "imported").unlink()
-    done = coherence(*READ[verb], sites=(tmp_path,), cwd=tmp_path)
+    done = coherence(*READ[verb], cwd=tmp_path, importable=True)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "imported").exists()
 
@@ -161,7 +196,7 @@ REFUSED = {
 def test_what_is_no_code_is_one_line(case: str, folder: Path) -> None:
     before, after, says = REFUSED[case]
     (folder / "coded.yaml").write_text(SWEEP.replace(before, after))
-    done = coherence("run", "coded.yaml", "--local", "--allow-code", sites=(), cwd=folder)
+    done = coherence("run", "coded.yaml", "--local", "--allow-code", cwd=folder)
     assert done.returncode == 2, done.stderr
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1

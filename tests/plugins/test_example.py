@@ -1,4 +1,4 @@
-"""The worked example under docs: short, installed, run, drawn, and held to the contracts."""
+"""The worked example under docs: short, installed, run and drawn; test_templates runs its own tests."""
 
 import subprocess
 import sys
@@ -7,9 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.plugins.stub import ROOT, coherence, environment, install
-
-EXAMPLE = ROOT / "docs/examples/coherence-extras"
+from tests.plugins.stub import coherence, install
+from tests.plugins.test_templates import EXAMPLE
 
 
 @pytest.mark.parametrize("path", sorted((EXAMPLE / "coherence_extras").glob("*.py")), ids=lambda path: path.stem)
@@ -17,12 +16,8 @@ def test_each_addition_is_under_forty_lines(path: Path) -> None:
     assert len(path.read_text().splitlines()) < 40
 
 
-def test_its_own_tests_pass() -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLE)]
-    done = subprocess.run(command, cwd=EXAMPLE, env=environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-
-
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_its_sweep_runs_and_its_figure_is_drawn(tmp_path: Path) -> None:
     site = tmp_path / "site"
     install(EXAMPLE, site)

@@ -9,8 +9,9 @@ import pytest
 
 from orchestrator.cli import main
 from orchestrator.new import KINDS
-from tests.plugins.stub import coherence, environment, install
+from tests.plugins.stub import ROOT, coherence, environment, install
 
+EXAMPLE = ROOT / "docs/examples/coherence-extras"
 EVERY = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -29,22 +30,25 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def results(packages: Path) -> dict[str, list[tuple[str, bool]]]:
-    """Kind -> (test, whether it passed) of the packages' own tests, run in one process: nothing is installed."""
+    """Kind, or `example` -> (test, whether it passed) of the packages' own tests and of the worked example's, run in
+    one process: nothing is installed."""
     report = packages / "report.xml"
-    tests = [str(packages / kind / "tests") for kind in KINDS]
+    tests = [*(str(packages / kind / "tests") for kind in KINDS), str(EXAMPLE / "tests")]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *tests]
-    sites = tuple(packages / kind for kind in KINDS)
+    sites = (*(packages / kind for kind in KINDS), EXAMPLE)
     done = subprocess.run(command, cwd=packages, env=environment(*sites), capture_output=True, text=True, check=False)
     assert report.exists(), done.stdout + done.stderr
     sys.stdout.write(done.stdout)
-    found: dict[str, list[tuple[str, bool]]] = {kind: [] for kind in KINDS}
+    modules = {f"test_coherence_my_{kind}": kind for kind in KINDS} | {"test_coherence_extras": "example"}
+    found: dict[str, list[tuple[str, bool]]] = {kind: [] for kind in modules.values()}
     for case in ET.parse(report).iter("testcase"):
-        kind = next(kind for kind in KINDS if f"test_coherence_my_{kind}" in case.attrib["classname"])
+        kind = next(kind for module, kind in modules.items() if module in case.attrib["classname"])
         found[kind].append((case.attrib["name"], not len(case)))
     return found
 
 
-@EVERY
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", [*KINDS, "example"])
 def test_the_template_passes_its_own_contract_as_written(results: dict[str, list[tuple[str, bool]]], kind: str) -> None:
     assert len(results[kind]) >= 4
     assert [name for name, passed in results[kind] if not passed] == []
@@ -74,6 +78,8 @@ measure: {probe: {examples: 40}, instruments: [my-metric, my-instrument]}
 """
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_sweep_made_of_nothing_else_runs_is_drawn_and_judged(site: Path, tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text(SWEEP)
     sink = f"{{name: my-sink, folder: '{tmp_path / 'rows'}'}}"
