@@ -4,7 +4,7 @@ DEVICE ?= cpu
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-cluster check format models bench papers validation audit hashes clean
+.PHONY: help install demo test test-all test-cluster check format models reference bench papers validation audit hashes clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ format: install  ## format and fix what can be fixed
 
 models: install  ## write docs/models.md from the registry of models
 	$(BIN)/python -m trainables.models.table > docs/models.md
+
+reference: install  ## write docs/registries.md from the registries
+	$(BIN)/python -m orchestrator.reference > docs/registries.md
 
 bench: install  ## the engine, aggregators and probes beside the libraries (DEVICE=cuda on a GPU); reading 1,000 trials
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

@@ -101,6 +101,20 @@ def figure_gaps(store: "Location", planner: "Planner", scale: str | None = None)
     return gaps(store, planner, scale)
 
 
+def figure_names() -> list[str]:
+    """Every figure."""
+    from analysis.figures import FIGURES
+
+    return list(FIGURES)
+
+
+def claim_names() -> list[str]:
+    """Every claim."""
+    from analysis.claims import CLAIMS
+
+    return list(CLAIMS)
+
+
 def known_figure(name: str) -> tuple[str, ...]:
     """The sweeps that a figure needs; raises UserError for a name that is none."""
     from analysis.figures import FIGURES

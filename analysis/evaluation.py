@@ -11,13 +11,31 @@ from analysis.errors import Skipped
 from analysis.store import Store
 from analysis.sweeps import Sweep, nothing_of, view
 from analysis.verdict import Claim, Row, Verdict, unmeasured
+from trainables.plugins import Plugin, PluginError, failed
 
 VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "inconclusive", "not measured")
 
 
 def evaluate(store: Store, sweep: Sweep) -> list[Claim]:
     """Every registered claim, in order, with every contrast the sweep holds."""
-    return [evaluate_one(entry, store, sweep) for entry in CLAIMS.values()]
+    found = []
+    for name in CLAIMS:
+        plugin = CLAIMS.plugin_of(name)
+        one = evaluate_one(CLAIMS[name], store, sweep) if plugin is None else _evaluate_published(plugin, store, sweep)
+        found.append(one)
+    return found
+
+
+def _evaluate_published(plugin: Plugin, store: Store, sweep: Sweep) -> Claim:
+    """A claim of another distribution: whatever is wrong with it is told in its place, and the others are judged."""
+    try:
+        return evaluate_one(CLAIMS[plugin.name], store, sweep)
+    except PluginError as error:
+        why = str(error)
+    except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything; it is told
+        why = f"{failed(plugin, error)}."
+    bare = Claim(plugin.name, plugin.name, plugin.name, plugin.who, "", "", 0.0, "", ())
+    return replace(bare, rows=(unmeasured("all", plugin.name, why),))
 
 
 def evaluate_one(entry: Entry, store: Store, sweep: Sweep) -> Claim:

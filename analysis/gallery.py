@@ -18,6 +18,7 @@ from analysis.errors import Skipped, UserError
 from analysis.figures import FIGURES, Entry
 from analysis.store import Store
 from analysis.sweeps import Sweep, only, open_sweep, view
+from trainables.plugins import Plugin, PluginError, failed
 from trainables.records import Location
 
 
@@ -48,7 +49,18 @@ class NotDrawn:
 def draw_all(store: Store, sweep: Sweep, names: Sequence[str] = ()) -> Iterator[Drawn | NotDrawn]:
     """Every registered figure, or those named, one after the other."""
     for name in names or FIGURES:
-        yield draw_one(name, FIGURES[name], store, sweep)
+        plugin = FIGURES.plugin_of(name)
+        yield draw_one(name, FIGURES[name], store, sweep) if plugin is None else _draw_published(plugin, store, sweep)
+
+
+def _draw_published(plugin: Plugin, store: Store, sweep: Sweep) -> Drawn | NotDrawn:
+    """A figure of another distribution: whatever is wrong with it is told in its place, and the others are drawn."""
+    try:
+        return draw_one(plugin.name, FIGURES[plugin.name], store, sweep)
+    except PluginError as error:
+        return NotDrawn(plugin.name, plugin.name, str(error))
+    except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything; it is told
+        return NotDrawn(plugin.name, plugin.name, failed(plugin, error))
 
 
 def draw_one(name: str, entry: Entry, store: Store, sweep: Sweep) -> Drawn | NotDrawn:
@@ -83,7 +95,7 @@ def redraw(store: Store, image: Location) -> Drawn:
 def _drawn(name: str, entry: Entry, store: Store, sweep: Sweep, shown: Sweep) -> Drawn:
     module = import_module(entry.module)
     data = module.collect(store, shown)
-    png, svg = _render(module, data, json.dumps(_facts(name, sweep, shown), sort_keys=True))
+    png, svg = _render(module, data, json.dumps(_facts(name, entry, sweep, shown), sort_keys=True))
     parts = shown.members or (shown,)
     made = f"{shown.trials.height} trials of {', '.join(part.base for part in parts)}, at {shown.size}"
     return Drawn(name, entry.title, png, svg, module.frame(data), module.caption(data), module.PUBLISHED, made)
@@ -108,14 +120,14 @@ def _render(module: object, data: object, description: str) -> tuple[bytes, byte
     return png.getvalue(), svg.getvalue()
 
 
-def _facts(name: str, sweep: Sweep, shown: Sweep) -> dict[str, Any]:
+def _facts(name: str, entry: Entry, sweep: Sweep, shown: Sweep) -> dict[str, Any]:
     """Which trials of which sweep by which code: what `redraw` needs to make the same image again."""
     return {
         "figure": name,
         "sweep": sweep.name,
         "revision": sweep.revision,
         "members": {member.name: member.revision for member in sweep.members},
-        "query": {"needs": list(FIGURES[name].needs), "outcome": "completed"},
+        "query": {"needs": list(entry.needs), "outcome": "completed"},
         "trial_ids": shown.trial_ids,
         "code": f"gradient-coherence {code_version()}",
     }

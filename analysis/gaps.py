@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis.figures import FIGURES
 from analysis.store import Store
+from trainables.plugins import PluginError
 from trainables.records import STORE_FILE, Location
 
 Planner = Callable[[Sequence[str], str | None, Location], dict[str, list[str]]]
@@ -30,15 +31,15 @@ class Gap:
 def gaps(store: Location, planner: Planner, scale: str | None) -> list[Gap]:
     """One per figure, in order; a store that does not exist has nothing."""
     done = set(Store(store).trials["trial_id"]) if (store / STORE_FILE).exists() else set()
-    needed = dict.fromkeys(sweep for entry in FIGURES.values() for sweep in entry.needs)
+    needed = dict.fromkeys(sweep for entry in FIGURES.usable().values() for sweep in entry.needs)
     known = {sweep: planner((sweep,), scale, store) for sweep in needed}
     found = []
-    for name, entry in FIGURES.items():
+    for name, entry in FIGURES.usable().items():
         sweeps = {stored: ids for sweep in entry.needs for stored, ids in known[sweep].items()}
         planned = {identity for ids in sweeps.values() for identity in ids}
         missing = {sweep: len(set(ids) - done) for sweep, ids in sweeps.items()}
         lacking = {sweep: count for sweep, count in missing.items() if count}
-        found.append(Gap(name, FIGURES[name].papers, len(planned), len(planned & done), lacking))
+        found.append(Gap(name, entry.papers, len(planned), len(planned & done), lacking))
     return found
 
 
@@ -49,6 +50,7 @@ def gap_lines(found: Sequence[Gap], scale: str | None) -> list[str]:
     for gap in found:
         missing = ", ".join(f"{sweep} {count}" for sweep, count in gap.missing.items()) or "-"
         lines.append(f"{gap.figure:<{width}}  {gap.done:>4}/{gap.planned:<4}  {missing}")
+    lines += [str(why) for _, why in FIGURES.each() if isinstance(why, PluginError)]
     first = next((gap.figure for gap in found if gap.missing), None)
     size = f" --scale {scale}" if scale else ""
     return lines if first is None else [*lines, f"next: coherence run --for {first}{size}"]

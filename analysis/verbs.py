@@ -18,6 +18,7 @@ from analysis.cli import (
     draw_figures,
     evaluate_claims,
     figure_gaps,
+    figure_names,
     redraw_figure,
     write_report,
 )
@@ -39,12 +40,27 @@ def _place(text: "str | Location") -> "Location":
         raise typer.BadParameter(str(error)) from error
 
 
+def _stored(incomplete: str) -> list[str]:
+    """Sweeps of the store `results`, for the shell."""
+    folder = Path(str(DEFAULT_STORE)) / "sweeps"
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _figures(incomplete: str) -> list[str]:
+    return [name for name in figure_names() if name.startswith(incomplete)]
+
+
 StoreOption = Annotated[
     Any, typer.Option("--store", parser=_place, metavar="PLACE", help="The store: a folder, or s3://bucket/prefix.")
 ]
 SweepArgument = Annotated[
     str | None,
-    typer.Argument(metavar="SWEEP", help="A sweep in the store; left out: the only one, or the only collection."),
+    typer.Argument(
+        metavar="SWEEP",
+        help="A sweep in the store; left out: the only one, or the only collection.",
+        autocompletion=_stored,
+    ),
 ]
 
 
@@ -77,7 +93,9 @@ def figures_command(planner: "Planner") -> Callable[..., None]:
             Any,
             typer.Option("--out", parser=_place, metavar="PLACE", help="Folder to write to; <store>/figures/<SWEEP>."),
         ] = None,
-        only: Annotated[list[str] | None, typer.Option("--only", help="A figure; may be given again.")] = None,
+        only: Annotated[
+            list[str] | None, typer.Option("--only", help="A figure; may be given again.", autocompletion=_figures)
+        ] = None,
         status: Annotated[bool, typer.Option("--status", help="Draw nothing; say what each figure lacks.")] = False,
         scale: Annotated[str | None, typer.Option("--scale", help="With --status: a size of the sweeps.")] = None,
         source: Annotated[

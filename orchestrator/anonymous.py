@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-KEPT_PROVENANCE = ("git", "sources", "versions", "python", "platform", "cpu", "cpus", "gpus", "launch")
+KEPT_PROVENANCE = ("git", "sources", "versions", "python", "platform", "cpu", "cpus", "gpus", "launch", "plugins")
 """Chosen by name, so that what provenance gains later is left out until somebody has thought about it."""
 
 _HOME = re.compile(r"(?:[A-Za-z]:)?[\\/]+(?:home|Users)[\\/]+([^\\/\s\"':]+)|(?<![\w/.-])/root(?![\w-])")

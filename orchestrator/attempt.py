@@ -46,9 +46,10 @@ class RunOptions:
     store: the store's place. checkpoint_every_s: seconds between checkpoints. provenance: JSON text for
     the `trials` row. device: torch device, None chooses. timeout_s: wall seconds an attempt may take.
     rerun_stale: replace a finished trial of an older numerics version. rerun_stopped: replace one that was stopped
-    early. contest: the rule by which trials are stopped early; None for none. driver: the launch; its workers take a
-    trial over from one another at once, from others only when they are gone. Of one trial: first_attempt, the number
-    of the launch's first attempt at it; estimated_s, CPU seconds that the plan expects of it.
+    early. contest: the rule by which trials are stopped early; None for none. sinks: beside the store, each as JSON of
+    its choice. code: the folder of the code that specs name; None where they may name none. driver: the launch; its
+    workers take a trial over from one another at once, from others only when they are gone. Of one trial:
+    first_attempt, the number of the launch's first attempt at it; estimated_s, CPU seconds that the plan expects of it.
     """
 
     store: str
@@ -62,6 +63,8 @@ class RunOptions:
     contest: Contest | None = None
     first_attempt: int = 0
     estimated_s: float | None = None
+    sinks: tuple[str, ...] = ()
+    code: str | None = None
 
 
 @dataclass
@@ -123,7 +126,7 @@ def _attempt(
         sink, checkpoints = _places(store, identity, claim)
         row["start_step"] = checkpoints.newest_step()
         _record(store, row)
-        result = _train(spec, sink, checkpoints, options, deadline, meter)
+        result = _train(spec, sink, checkpoints, options, deadline, meter, claim.generation)
         if result.outcome == "interrupted" and deadline.passed:
             raise OutOfTimeError(f"more than the {deadline.seconds:g} s of --timeout, at step {result.end_step}")
         if result.outcome != "interrupted":
@@ -189,14 +192,16 @@ def _train(
     options: RunOptions,
     should_stop: Callable[[], bool],
     meter: _Meter,
+    attempt: int,
 ) -> TrialResult:
+    from orchestrator.sinks import beside
     from trainables.outcomes import no_reason
     from trainables.trial import run_trial
 
     reset_process()
     return run_trial(
         spec,
-        sink,
+        beside(sink, options.sinks, spec, attempt),
         checkpoints=checkpoints,
         checkpoint_every_s=options.checkpoint_every_s,
         should_stop=should_stop,

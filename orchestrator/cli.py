@@ -11,11 +11,13 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from orchestrator import verbs_check, verbs_look, verbs_run
+from orchestrator import verbs_check, verbs_look, verbs_new, verbs_run
+from orchestrator.completing import starting, stored
 from orchestrator.errors import StoreWriteError, UserError, one_line
 from orchestrator.installed import refuse_shadows
 from orchestrator.options import RESULTS, StoreOption, echo, echo_errors, exit_on
 from trainables.location import Location
+from trainables.plugins import PluginError, noun
 from trainables.remote import SCHEME
 
 Answer = TypeVar("Answer")
@@ -71,14 +73,39 @@ def _check_claim(claim: str) -> None:
     _asked(known_claim, claim)
 
 
+def _figures(incomplete: str) -> list[str]:
+    from analysis.cli import figure_names
+
+    return starting(incomplete, figure_names())
+
+
+def _claims(incomplete: str) -> list[str]:
+    from analysis.cli import claim_names
+
+    return starting(incomplete, claim_names())
+
+
+def _taken(kinds: str) -> set[str]:
+    """Names of a kind that are built in or published."""
+    from analysis.cli import claim_names, figure_names
+    from trainables.sinks import SINKS
+    from trainables.spec import ALL_REGISTRIES
+
+    if kinds in ("figures", "claims"):
+        return set(figure_names() if kinds == "figures" else claim_names())
+    own = {"sinks": SINKS, "metrics": ALL_REGISTRIES["instrument"]}
+    return set(own.get(kinds) or ALL_REGISTRIES[noun(kinds)])
+
+
 verbs_look.register(app)
 verbs_check.register(app)
-verbs_run.register(app, verbs_run.Reading(_needs_of, _width_of, _check_claim))
+verbs_run.register(app, verbs_run.Reading(_needs_of, _width_of, _check_claim, _figures, _claims))
+verbs_new.register(app, _taken)
 
 
 @wandb_app.command()
 def push(
-    sweep: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep in the store.")],
+    sweep: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep in the store.", autocompletion=stored)],
     store: StoreOption = RESULTS,
     mode: Annotated[str, typer.Option("--mode", help="offline or online.")] = "offline",
     project: Annotated[str, typer.Option("--project", help="W&B project.")] = "gradient-coherence",
@@ -140,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         refuse_shadows()
         code = command()(args=given or ["--help"], prog_name="coherence", standalone_mode=False)
-    except UserError as error:
+    except (UserError, PluginError) as error:
         return _fail(str(error), 2)
     except StoreWriteError as error:
         return _fail(str(error), 1)

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from orchestrator.errors import one_line
 from orchestrator.findings import TEMPORARY, Finding, Remedy, within
 from orchestrator.parquet_check import ForeignColumnsError, UnknownVersionError, UnreadableError, read_checked
+from orchestrator.plugins_used import names_foreign
 from orchestrator.store import COMPACTED, Store
 from trainables.datasets.folder import MissingDataError
 from trainables.location import Location, in_order
@@ -166,4 +167,4 @@ def _hashed(spec: str) -> str | None:
     except MissingDataError:  # images of another machine: what the text says cannot be checked, that it is whole can
         return sha256(spec.encode()).hexdigest()[:12]
     except ValueError:
-        return None
+        return sha256(spec.encode()).hexdigest()[:12] if names_foreign(spec) else None

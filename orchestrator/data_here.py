@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.errors import one_line
+from trainables.choosing import choice_type
 from trainables.datasets import DATASETS, lacks
-from trainables.registry import Choice, choice_type
+from trainables.registry import Choice
 from trainables.spec import TrialSpec
 
 

@@ -13,6 +13,7 @@ from math import fsum
 
 from orchestrator.cost import rough_bytes, rough_seconds
 from orchestrator.kinds import Kind, kind_of
+from orchestrator.plugins_used import names_foreign
 from orchestrator.reading import Damage
 from orchestrator.spread import centre, factor
 from orchestrator.states import last_attempt
@@ -91,6 +92,8 @@ def estimator_from(store: Store, trial_ids: Iterable[str]) -> Estimator:
         rows = damage.rows(store.trial_file(identity), ["spec", "outcome"])
         if not rows or rows[0]["outcome"] != "completed":
             continue
+        if names_foreign(rows[0]["spec"]):
+            continue  # of a plugin or of code that is not here: it says nothing about trials that are
         spec = parse_spec(rows[0]["spec"])
         sizes[kind_of(spec)].append(_size(store, identity) / rough_bytes(spec))
         attempt = last_attempt(store, identity, ["outcome", "start_step", "cpu_s"], damage)

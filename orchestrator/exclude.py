@@ -11,6 +11,7 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from orchestrator.fields import FIELDS
+from trainables.plugins import usable
 from trainables.registry import Choice, nearest
 from trainables.spec import REGISTRIES
 
@@ -48,7 +49,7 @@ def _check_partial_choice(field: str, choice: object) -> None:
     name = wanted.get("name")
     if name is not None and name not in registry:
         raise _refusal(f"unknown {field} {name!r}.{nearest(str(name), registry)}")
-    entries = registry.values() if name is None else [registry[name]]
+    entries = usable(registry).values() if name is None else [registry[str(name)]]
     known = {key for entry in entries for key in entry.params.model_fields}
     for key in wanted:
         if key not in known:

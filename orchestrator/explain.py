@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from orchestrator.errors import one_line
 from orchestrator.sweep import ShapedBy
+from trainables.choosing import OneOf
 from trainables.registry import nearest
 
 _EXPECTED = {
@@ -29,7 +30,7 @@ _EXPECTED = {
     "too_short": "at least {min_length} value(s)",
     "string_pattern_mismatch": "a name of a-z, 0-9, '.', '_' and '-', starting with a letter or digit, 64 at most",
 }
-_OWN_WORDS = ("unknown_name", "not_a_choice", "range", "zip", "exclude", "value_error")
+_OWN_WORDS = ("unknown_name", "not_a_choice", "code", "range", "zip", "exclude", "value_error")
 _URGENCY = {"extra_forbidden": 0, "unknown_name": 0, "missing": 1}
 
 
@@ -108,6 +109,8 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
         return [annotation]
     if isinstance(annotation, ShapedBy):
         return [annotation.model]
+    if isinstance(annotation, OneOf):
+        return list(annotation.models())
     parts = annotation if isinstance(annotation, list) else get_args(annotation)
     return [found for part in parts for found in _models_in(part)]
 

@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orchestrator.plugins_used import names_foreign
 from orchestrator.store import COMPACTED, Store
 from trainables.location import parquet_source
 from trainables.records import SCHEMAS
@@ -105,7 +106,8 @@ def _add(points: dict[int, dict[str, float]], row: Mapping[str, Any], prefix: st
 
 
 def _config(row: Mapping[str, Any]) -> dict[str, Any]:
-    spec = parse_spec(row["spec"]).model_dump(mode="json")
+    text = row["spec"]
+    spec = json.loads(text) if names_foreign(text) else parse_spec(text).model_dump(mode="json")
     return {"trial_id": row["trial_id"], **flatten(spec)}
 
 

@@ -6,10 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestrator.completing import sweeps
 from trainables.location import Location, LocationError, locate
 
 SweepArgument = Annotated[
-    str, typer.Argument(metavar="SWEEP", help="A built-in name, a path to a .yaml, or a name in the store.")
+    str,
+    typer.Argument(
+        metavar="SWEEP", help="A built-in name, a path to a .yaml, or a name in the store.", autocompletion=sweeps
+    ),
 ]
 
 

@@ -36,6 +36,16 @@ def sources_digest(names: tuple[str, ...] = PACKAGES) -> str:
     return digest.hexdigest()
 
 
+def module_digest(name: str) -> str | None:
+    """SHA-256 over the sources of a top-level module or package as `import name` would find it; None without one."""
+    if locate(name) is not None:
+        return sources_digest((name,))
+    spec = find_spec(name)
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        return None
+    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+
+
 @dataclass(frozen=True)
 class Seen:
     """Digest of the packages, and the folder of each: what a process answers when asked."""

@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from orchestrator.packages import Seen, difference, seen_here
+from orchestrator.packages import Seen, difference, module_digest, seen_here
 from orchestrator.resources import ClusterError
 from trainables.location import Location, remove_tree
 
 VERSIONS = ("torch", "numpy", "pyarrow", "ray")
 """Packages whose version must be the same everywhere, beside Python's own."""
+
+NO_PLUGINS: Mapping[str, str] = {}
 
 SKEW_S = 10.0
 """Clocks further apart than this would let a claim on a trial expire, or outlive its owner."""
@@ -76,8 +78,9 @@ class NodeReport:
         return max(self.asked - self.look.clock, self.look.clock - self.answered, 0.0)
 
 
-def look(node: str, folder: str) -> Look:
-    """Leave a note with the node's id in `folder`, a folder of the store, and say what this process sees."""
+def look(node: str, folder: str, plugins: Mapping[str, str] = NO_PLUGINS) -> Look:
+    """Leave a note with the node's id in `folder`, a folder of the store, and say what this process sees. plugins:
+    distributions that the trials need, with their modules."""
     unwritable, free = None, None
     try:
         if "://" in folder:
@@ -89,7 +92,7 @@ def look(node: str, folder: str) -> Look:
         unwritable = error.strerror or str(error)
     except ImportError as error:  # a node with other packages, of which it is told first, or without obstore
         unwritable = str(error)
-    return Look(socket.gethostname(), seen_here(), versions(), time.time(), unwritable, free)
+    return Look(socket.gethostname(), seen_here(), versions(plugins), time.time(), unwritable, free)
 
 
 def _write(folder: str, node: str) -> None:
@@ -109,12 +112,18 @@ def _put(folder: str, node: str) -> None:
     (place / node).write_text(node, encoding="utf-8")
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of what the numbers depend on; `none` for what is not installed."""
+def versions(plugins: Mapping[str, str] = NO_PLUGINS) -> dict[str, str]:
+    """Versions of Python and of what the numbers depend on, and of plugins with a digest of their sources; `none` for
+    what is not installed."""
     found = {"python": platform.python_version()}
     for name in VERSIONS:
         try:
             found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "none"
+    for name, module in plugins.items():
+        try:
+            found[name] = f"{version(name)} ({(module_digest(module) or 'no sources')[:12]})"
         except PackageNotFoundError:
             found[name] = "none"
     return found

@@ -28,6 +28,7 @@ from orchestrator.resources import Resources
 from orchestrator.revisions import newest_revision, record_sweep
 from orchestrator.states import Status, count, is_finished, look_for_damage, trial_states
 from orchestrator.store import COMPACTED, Store, create_store, open_store
+from trainables.code import folder_allowed
 from trainables.location import Location
 
 ObserverOf = Callable[[Plan], AbstractContextManager[Observer]]
@@ -37,13 +38,14 @@ ObserverOf = Callable[[Plan], AbstractContextManager[Observer]]
 @dataclass(frozen=True)
 class Where:
     """Where and how trials run. local: in this process. workers: trials at once on this machine. timeout_s: wall
-    seconds that an attempt may take."""
+    seconds that an attempt may take. sinks: beside the store, as `orchestrator.sinks.parse_sinks` gives them."""
 
     local: bool = False
     address: str | None = None
     workers: int | None = None
     checkpoint_every_s: float = 10.0
     timeout_s: float | None = None
+    sinks: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Refuse what cannot be meant together."""
@@ -173,6 +175,8 @@ def _launch(
         driver=uuid.uuid4().hex,
         rerun_stopped=wanted.stopped,
         contest=contest,
+        sinks=where.sinks,
+        code=folder_allowed(),
     )
     try:
         if where.local:

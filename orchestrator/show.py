@@ -1,6 +1,6 @@
 """What the verbs print: plans, counts by state, and what there is to choose from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.estimates import Amount
 from orchestrator.fields import describe, describe_value
@@ -9,7 +9,9 @@ from orchestrator.plan import Plan
 from orchestrator.remaining import duration, span
 from orchestrator.states import Status
 from orchestrator.store import Store
+from trainables.plugins import PluginError, Registry
 from trainables.registry import Entry
+from trainables.sinks import SINKS
 from trainables.spec import ALL_REGISTRIES, TrialSpec
 
 FIRST = 5
@@ -110,20 +112,35 @@ def list_lines(stored: Sequence[str], describe_all: bool) -> Iterator[str]:
     for name in stored:
         if name not in builtin_sweeps():
             yield f"  {name:<22} (in the store)"
-    for kind, registry in ALL_REGISTRIES.items():
+    for kind, registry in {**ALL_REGISTRIES, "sink": SINKS}.items():
         yield kind
-        for name, entry in registry.items():
-            yield f"  {name:<22} {entry.summary}"
-            yield from _parameters(entry) if describe_all else ()
+        for name, entry in registry.each() if isinstance(registry, Registry) else registry.items():
+            yield f"  {name:<22} {_summary(entry)}{_publisher(registry, name)}"
+            yield from _parameters(entry) if describe_all and isinstance(entry, Entry) else ()
+        yield from (f"  {note}" for note in registry.notes()) if isinstance(registry, Registry) else ()
+
+
+def _summary(entry: Entry | PluginError) -> str:
+    return entry.summary if isinstance(entry, Entry) else f"cannot be used: {entry}"
+
+
+def _publisher(registry: Mapping[str, Entry], name: str) -> str:
+    plugin = registry.plugin_of(name) if isinstance(registry, Registry) else None
+    return f" [{plugin.who}]" if plugin else ""
 
 
 def _parameters(entry: Entry) -> Iterator[str]:
     doc = " ".join((entry.params.__doc__ or "").split())
     yield f"      {doc}"
+    yield from (f"      {line}" for line in parameters(entry))
+
+
+def parameters(entry: Entry) -> Iterator[str]:
+    """`width: default 64, >= 1`, of each parameter."""
     for name, field in entry.params.model_fields.items():
         if name != "name":
             default = "required" if field.is_required() else f"default {field.default!r}"
-            yield "      " + ", ".join([f"{name}: {default}", *_limits(field.metadata)])
+            yield ", ".join([f"{name}: {default}", *_limits(field.metadata)])
 
 
 def _limits(metadata: Sequence[object]) -> Iterator[str]:

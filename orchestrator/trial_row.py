@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from orchestrator.plugins_used import with_plugins_of
 from trainables.records import CURVES, NUMERICS_VERSION
 from trainables.result import TrialResult
 from trainables.spec import TrialSpec, canonical_json
@@ -20,7 +21,7 @@ def trial_row(spec: TrialSpec, trial_id: str, result: TrialResult, provenance: s
         **result.finals,
         **{f"rows_{table}": number for table, number in result.rows.items() if table in CURVES},
         "numerics_version": NUMERICS_VERSION,
-        "provenance": provenance,
+        "provenance": with_plugins_of(spec, provenance),
     }
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.completing import sweeps
 from orchestrator.errors import UserError
 from orchestrator.options import (
     RESULTS,
@@ -14,6 +15,7 @@ from orchestrator.options import (
     SweepArgument,
     at_store,
     echo,
+    echo_errors,
     exit_on,
     place,
 )
@@ -49,9 +51,11 @@ def schema() -> None:
 
     Example: coherence schema > sweep.schema.json
     """
+    from orchestrator.plugins_used import problems
     from orchestrator.sweep import Sweep
 
     typer.echo(json.dumps(Sweep.model_json_schema(), indent=2))
+    echo_errors(f"left out: {line}" for line in problems())
 
 
 def plan(
@@ -110,7 +114,10 @@ def _cluster(nodes: str | None, address: str | None, price: float | None) -> "Cl
 
 
 def status(
-    sweep: Annotated[str | None, typer.Argument(metavar="[SWEEP]", help="A sweep; left out: all in the store.")] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Argument(metavar="[SWEEP]", help="A sweep; left out: all in the store.", autocompletion=sweeps),
+    ] = None,
     store: StoreOption = RESULTS,
     as_json: JsonOption = False,
 ) -> None:

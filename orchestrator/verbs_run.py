@@ -3,12 +3,15 @@
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.completing import failures, sinks, sweeps
 from orchestrator.errors import UserError
 from orchestrator.options import RESULTS, ScaleOption, StoreOption, SweepArgument, at_store, echo_errors
+from trainables.code import allowed
 from trainables.location import Location
 
 if TYPE_CHECKING:
@@ -25,17 +28,27 @@ TimeoutOption = Annotated[
 ]
 
 
+CodeOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-code", help="Import module:object that the sweep names, also from this folder: read it first."
+    ),
+]
+
+
 @dataclass(frozen=True)
 class Reading:
     """What these verbs ask of the side that reads stores.
 
     needs_of: the sweeps that a figure needs. width_of: (store, sweep, claim) -> width of the claim's widest interval,
-    None where nothing is measured. check_claim: raises for a name that is none.
+    None where nothing is measured. check_claim: raises for a name that is none. figures, claims: names that begin so.
     """
 
     needs_of: Callable[[str], tuple[str, ...]]
     width_of: Callable[[Location, str, str], float | None]
     check_claim: Callable[[str], None]
+    figures: Callable[[str], list[str]]
+    claims: Callable[[str], list[str]]
 
 
 def register(app: typer.Typer, reading: Reading) -> None:
@@ -47,11 +60,19 @@ def register(app: typer.Typer, reading: Reading) -> None:
 def _run_command(reading: Reading) -> Callable[..., None]:
     def run(
         sweep: Annotated[
-            str | None, typer.Argument(metavar="SWEEP", help="A built-in name, a path to a .yaml, or a stored name.")
+            str | None,
+            typer.Argument(
+                metavar="SWEEP", help="A built-in name, a path to a .yaml, or a stored name.", autocompletion=sweeps
+            ),
         ] = None,
         scale: ScaleOption = None,
-        figure: Annotated[str | None, typer.Option("--for", help="A figure: run what it needs.")] = None,
-        until: Annotated[str | None, typer.Option("--until", help="A claim: add seeds until it is narrow.")] = None,
+        figure: Annotated[
+            str | None, typer.Option("--for", help="A figure: run what it needs.", autocompletion=reading.figures)
+        ] = None,
+        until: Annotated[
+            str | None,
+            typer.Option("--until", help="A claim: add seeds until it is narrow.", autocompletion=reading.claims),
+        ] = None,
         width: Annotated[
             float | None, typer.Option("--width", help="With --until: of the widest interval, in the claim's unit.")
         ] = None,
@@ -69,6 +90,15 @@ def _run_command(reading: Reading) -> Callable[..., None]:
             bool,
             typer.Option("--rerun-stopped", help="Early stopping off; also run trials to their end that it stopped."),
         ] = False,
+        sink: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--sink",
+                help="Rows go there as well: NAME or '{name: NAME, ...}'; may be given again.",
+                autocompletion=sinks,
+            ),
+        ] = None,
+        allow_code: CodeOption = False,
     ) -> None:
         """Run what is missing of a sweep; trials that are done are left alone.
 
@@ -76,23 +106,30 @@ def _run_command(reading: Reading) -> Callable[..., None]:
         """
         from orchestrator.plan import Wanted
         from orchestrator.run import Where
+        from orchestrator.sinks import parse_sinks
         from orchestrator.until import Goal
 
-        where = Where(local, address, workers, checkpoint_every, timeout)
+        where = Where(local, address, workers, checkpoint_every, timeout, parse_sinks(sink or ()))
         wanted = Wanted(stale=rerun_stale, stopped=rerun_stopped)
         if (sweep is None) == (figure is None):
             raise UserError("name a sweep, or a figure with --for: one of the two.")
         if (until is None) != (width is None) or (until is None) != (budget is None) or (until and figure):
             raise UserError("--until CLAIM, --width W and --budget N go together, with a sweep.")
-        if figure is not None:
-            _run_for(figure, reading.needs_of(figure), scale, store, where, wanted)
-        elif sweep is not None and until is not None and width is not None and budget is not None:
-            reading.check_claim(until)
-            _run_until(sweep, scale, Goal(until, width, budget), store, where, reading)
-        elif sweep is not None:
-            run_and_tell(sweep, store, where, wanted, scale=scale)
+        with allowed(_here(allow_code)):
+            if figure is not None:
+                _run_for(figure, reading.needs_of(figure), scale, store, where, wanted)
+            elif sweep is not None and until is not None and width is not None and budget is not None:
+                reading.check_claim(until)
+                _run_until(sweep, scale, Goal(until, width, budget), store, where, reading)
+            elif sweep is not None:
+                run_and_tell(sweep, store, where, wanted, scale=scale)
 
     return run
+
+
+def _here(allow_code: bool) -> str | None:
+    """The folder of code that a sweep may name."""
+    return str(Path.cwd()) if allow_code else None
 
 
 def _run_for(
@@ -115,8 +152,13 @@ def retry(
     timeout: TimeoutOption = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", help="bug, device-memory, host-memory, infrastructure or time-out; may be given again."),
+        typer.Option(
+            "--only",
+            help="bug, device-memory, host-memory, infrastructure or time-out; may be given again.",
+            autocompletion=failures,
+        ),
     ] = None,
+    allow_code: CodeOption = False,
 ) -> None:
     """Run again the trials of a sweep whose last attempt failed, and no others.
 
@@ -126,7 +168,8 @@ def retry(
     from orchestrator.run import Where
 
     wanted = Wanted(failed_only=True, only=frozenset(only or ()))
-    run_and_tell(sweep, store, Where(local, address, workers, timeout_s=timeout), wanted)
+    with allowed(_here(allow_code)):
+        run_and_tell(sweep, store, Where(local, address, workers, timeout_s=timeout), wanted)
 
 
 def _run_until(sweep: str, scale: str | None, goal: "Goal", store: Location, where: "Where", reading: Reading) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import UserError, one_line
+from orchestrator.plugins_used import described
 from orchestrator.provenance import collect
 from orchestrator.reading import Damage
 from orchestrator.replay import Comparison, Difference, Digests, Tensors, replay
@@ -140,6 +141,9 @@ def _chosen(known: Digests, trial_id: str, first: int, steps: int | None) -> Dig
 def _surroundings(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
     yield from _changed("CPU", then.get("cpu"), now["cpu"])
     yield from _changed("code", then.get("sources"), now["sources"])
+    for name, plugin in then.get("plugins", {}).items():
+        here = described(name)
+        yield from _changed(f"plugin {name}", f"{plugin['version']} ({plugin['sources']})", here)
     for name in _TOLD:
         yield from _changed(name, then.get("versions", {}).get(name), now["versions"].get(name))
 

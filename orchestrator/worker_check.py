@@ -24,7 +24,7 @@ def require_fit(launch: ForWorkers, spec: str) -> None:
     lacks the data of this trial (`spec`: its canonical JSON). What was good once is not looked at again."""
     fault = (
         _other_sources(launch.digest)
-        or preflight.other_versions(_versions_here(), launch.versions)
+        or preflight.other_versions(_versions_here(tuple(launch.plugins.items())), launch.versions)
         or _no_store(launch)
         or _no_data(json.dumps(json.loads(spec)["dataset"], sort_keys=True))
     )
@@ -69,5 +69,5 @@ def _digest_here() -> str:
 
 
 @cache
-def _versions_here() -> Mapping[str, str]:
-    return preflight.versions()
+def _versions_here(plugins: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    return preflight.versions(dict(plugins))

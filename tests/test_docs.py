@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from orchestrator import reference
 from orchestrator.cli import command
 from orchestrator.load import parse_sweep
+from orchestrator.new import KINDS
 from orchestrator.sweep import Sweep
+from orchestrator.yaml_file import parse_yaml
 from trainables.gradients.support import RULES
 from trainables.instruments import CHOSEN
 from trainables.models import MODELS
+from trainables.plugins import KINDS as PUBLISHED
 from trainables.records import SCHEMAS
 from trainables.spec import TrialSpec
 
@@ -54,7 +58,9 @@ def test_the_readme_commands_leave_what_they_promise(results):
     assert (results / "results/reports/label-noise.html").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/store.md", "docs/python.md", "docs/reading.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/store.md", "docs/python.md", "docs/reading.md", "docs/extending.md"]
+)
 def test_python_snippets_run(page, results, monkeypatch, capsys):
     monkeypatch.chdir(results)
     snippets = blocks(page, "python")
@@ -142,6 +148,24 @@ def test_the_instrument_page_has_a_row_for_every_instrument_with_its_quantities(
         code = Path(import_module(CHOSEN[name].code.partition(":")[0]).__file__).read_text()
         for quantity in re.findall(r"`([a-z0-9-]+)`", quantities):
             assert f'"{quantity}"' in code, (name, quantity)
+
+
+def test_the_page_of_registries_is_the_registries():
+    assert (ROOT / "docs/registries.md").read_text() == reference.page()
+
+
+def test_the_page_of_extending_names_every_kind():
+    page = (ROOT / "docs/extending.md").read_text()
+    for kind in KINDS:
+        assert f"`{kind}`" in page
+    for kind in PUBLISHED:
+        assert f"`{kind}`" in page
+
+
+def test_the_sweep_of_the_extending_page_in_five_lines_is_one():
+    [text] = [block for block in blocks("docs/extending.md", "yaml") if "timm" in block]
+    assert len(text.splitlines()) == 5
+    assert list(parse_yaml(text, "docs/extending.md")) == ["name", "axes", "fixed"]
 
 
 def test_the_sweep_page_names_every_model():

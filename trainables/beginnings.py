@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from trainables.choosing import choice_type
 from trainables.corruptions import CORRUPTIONS
-from trainables.registry import Choice, Frozen, Integer, Real, choice_type
+from trainables.registry import Choice, Frozen, Integer, Real
 
 Epochs = Annotated[Integer, Field(ge=1)]
 

@@ -12,7 +12,7 @@ Columns = dict[str, float | int | str | None]
 def columns(statistics: Statistics) -> Columns:
     """n, q, s2, q4 and the columns of all instruments."""
     found: Columns = {"n": statistics.n, "q": statistics.q, "s2": statistics.s2, "q4": statistics.q4}
-    for entry in (one for one in INSTRUMENTS.values() if one.facts == "columns"):
+    for entry in (one for one in INSTRUMENTS.builtin.values() if one.facts == "columns"):
         found.update(load(entry)(statistics))
     return found
 

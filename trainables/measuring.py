@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from trainables.choosing import choice_type
 from trainables.instruments import CHOSEN
-from trainables.registry import Frozen, Integer, Real, choice_type
+from trainables.registry import Frozen, Integer, Real
 from trainables.schedules import Schedule
 
 

@@ -74,7 +74,7 @@ class AdamW(AdamLike):
     weight_decay: Decay = 0.01
 
 
-OPTIMIZERS: dict[str, Entry] = with_plugins(
+OPTIMIZERS = with_plugins(
     "optimizers",
     {
         "sgd": Entry(Sgd, "trainables.updates:SgdOptimizer", "gradient descent, with momentum if asked"),

@@ -116,7 +116,7 @@ def linear(choice: Linear, step: int, total: int, per_epoch: int) -> float:
     return 1 - (1 - choice.final) * _progress(choice, step, total, per_epoch)
 
 
-SCHEDULES: dict[str, Entry] = with_plugins(
+SCHEDULES = with_plugins(
     "schedules",
     {
         "constant": Entry(Constant, "trainables.rates:constant", "the optimizer's rate throughout"),

@@ -6,16 +6,15 @@ typed parameters (`{name: mlp, widths: [128, 128]}`).
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import reduce
 from importlib import import_module
-from importlib.metadata import entry_points
-from operator import or_
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, Strict
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Strict
+
+from trainables.plugins import Plugin, PluginError, Registry, check_api
 
 Integer = Annotated[int, Strict()]
 Real = Annotated[float, Strict()]
@@ -68,12 +67,14 @@ class Entry:
     summary: one line for `coherence list`.
     facts: plain facts known without building (sizes, classes, what an aggregator needs); of a data set, the
         facts or a function of the choice that gives them.
+    api: the plugin API that an entry of another distribution is written for.
     """
 
     params: type[Choice]
     code: str
     summary: str
     facts: Any = None
+    api: int = 1
 
 
 def load(entry: Entry) -> Any:
@@ -82,15 +83,27 @@ def load(entry: Entry) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def with_plugins(kind: str, builtin: Mapping[str, Entry]) -> dict[str, Entry]:
-    """Built-in entries and those that other distributions publish as entry points
-    `gradient_coherence.<kind>`, each resolving to an Entry. A name taken twice is refused."""
-    registry = dict(builtin)
-    for point in entry_points(group=f"gradient_coherence.{kind}"):
-        if point.name in registry:
-            raise ValueError(f"{kind}: entry point {point.value!r} takes the name {point.name!r}, which exists already")
-        registry[point.name] = point.load()
-    return registry
+def with_plugins(kind: str, builtin: Mapping[str, Entry], *more: str) -> Registry[Entry]:
+    """Built-in entries and those that other distributions publish as entry points `gradient_coherence.<kind>`, or of
+    one of the kinds `more`, each resolving to an Entry of a parameter model that fixes `name` to the published name."""
+    return Registry((kind, *more), builtin, check_entry)
+
+
+def check_entry(plugin: Plugin, found: object) -> Entry:
+    """The entry, if it can stand in a registry under the published name; PluginError otherwise."""
+    entry = check_api(plugin, found, Entry)
+    wrong = f"{plugin.what} of {plugin.who}: "
+    if not (isinstance(entry.params, type) and issubclass(entry.params, Choice)):
+        raise PluginError(f"{wrong}`params` is {entry.params!r}, expected a subclass of trainables.registry.Choice.")
+    field = entry.params.model_fields["name"]
+    if get_args(field.annotation) != (plugin.name,) or not field.is_required():
+        raise PluginError(
+            f"{wrong}{entry.params.__name__}.name is {field.annotation}, expected Literal[{plugin.name!r}], without a"
+            " default."
+        )
+    if not re.fullmatch(r"[\w.]+:[\w.]+", str(entry.code)):
+        raise PluginError(f"{wrong}`code` is {entry.code!r}, expected 'module:attribute'.")
+    return entry
 
 
 def nearest(given: str, known: Iterable[str]) -> str:
@@ -99,47 +112,3 @@ def nearest(given: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return f"{hint} Known: {', '.join(names)}."
-
-
-class _OrName:
-    """Says in the JSON Schema that a bare name may stand for a choice without required parameters."""
-
-    def __init__(self, registry: Mapping[str, Entry]) -> None:
-        self._names = [name for name, entry in registry.items() if not _required(entry.params) - {"name"}]
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [{"enum": self._names}, handler(core)]}
-
-
-def _required(model: type[Choice]) -> set[str]:
-    return {name for name, field in model.model_fields.items() if field.is_required()}
-
-
-def choice_type(kind: str, registry: Mapping[str, Entry]) -> Any:
-    """The pydantic type of 'one entry of this registry': a discriminated union over `name`."""
-
-    def from_name(value: object) -> object:
-        if isinstance(value, Choice):
-            return value
-        mapping = {"name": value} if isinstance(value, str) else value
-        if not isinstance(mapping, Mapping):
-            raise _error(f"expected the name of a known {kind} or a mapping with 'name', given {value!r}.", registry)
-        name = mapping.get("name")
-        if not isinstance(name, str):
-            raise _error(f"this {kind} has no 'name', given {dict(mapping)!r}.", registry)
-        if name not in registry:
-            raise PydanticCustomError(
-                "unknown_name", "{text}", {"text": f"unknown {kind} {name!r}.{nearest(name, registry)}"}
-            )
-        return mapping
-
-    members = [entry.params for entry in registry.values()]
-    union: Any = reduce(or_, members)
-    if len(members) > 1:
-        union = Annotated[union, Field(discriminator="name")]
-    return Annotated[union, BeforeValidator(from_name), _OrName(registry)]
-
-
-def _error(text: str, registry: Mapping[str, Entry]) -> PydanticCustomError:
-    known = ", ".join(sorted(registry))
-    return PydanticCustomError("not_a_choice", "{text}", {"text": f"{text} Known: {known}."})

@@ -5,6 +5,7 @@ Torch-free. A spec is frozen and validated as a whole when it is made: a spec th
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
@@ -13,6 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from trainables.aggregators import AGGREGATORS, tail_count
 from trainables.augmentations import AUGMENTATIONS
 from trainables.beginnings import Difficulty, Pretrained
+from trainables.choosing import choice_type
 from trainables.corruptions import CORRUPTIONS
 from trainables.datasets import DATASETS, DatasetFacts, facts_of
 from trainables.instruments import INSTRUMENTS
@@ -21,11 +23,11 @@ from trainables.measuring import Measure
 from trainables.models import MODELS
 from trainables.optim import OPTIMIZERS
 from trainables.rates import SCHEDULES
-from trainables.registry import Choice, Entry, Frozen, Integer, Real, Surroundings, choice_type
+from trainables.registry import Choice, Entry, Frozen, Integer, Real, Surroundings
 from trainables.schedules import MAX_POINTS, points, steps_of
 from trainables.units import ESTIMATORS
 
-REGISTRIES: dict[str, dict[str, Entry]] = {
+REGISTRIES: dict[str, Mapping[str, Entry]] = {
     "dataset": DATASETS,
     "model": MODELS,
     "corruption": CORRUPTIONS,
@@ -38,7 +40,7 @@ REGISTRIES: dict[str, dict[str, Entry]] = {
 }
 """Fields of a spec that are choices."""
 
-ALL_REGISTRIES: dict[str, dict[str, Entry]] = {**REGISTRIES, "instrument": INSTRUMENTS}
+ALL_REGISTRIES: dict[str, Mapping[str, Entry]] = {**REGISTRIES, "instrument": INSTRUMENTS}
 """Everything that a sweep file can name."""
 
 

@@ -1,25 +1,34 @@
 """Published claims by name, in the order of the papers. Each module has evaluate(store, sweep) -> Claim; its margin
 is a constant in the file, fixed before the data. All of them are always shown.
 
-To add one: a module here and a line in CLAIMS.
+To add one: a module here and a line in CLAIMS; from another distribution, an entry point `gradient_coherence.claims`
+that resolves to an Entry.
 """
 
 from dataclasses import dataclass
 
+from trainables.plugins import Plugin, Registry, check_api
+
 
 @dataclass(frozen=True)
 class Entry:
-    """module: where the code is; needs: built-in sweeps whose trials decide it. Other sweeps may too."""
+    """module: where the code is; needs: built-in sweeps whose trials decide it. Other sweeps may too. api: the plugin
+    API that an entry of another distribution is written for."""
 
     module: str
     needs: tuple[str, ...] = ()
+    api: int = 1
+
+
+def _checked(plugin: Plugin, found: object) -> Entry:
+    return check_api(plugin, found, Entry)
 
 
 def _entry(name: str, *needs: str) -> tuple[str, Entry]:
     return name, Entry(f"analysis.claims.{name.replace('-', '_')}", needs)
 
 
-CLAIMS: dict[str, Entry] = dict(
+_BUILTIN: dict[str, Entry] = dict(
     [
         _entry("more-noise-slower", "label-noise", "evolution"),
         _entry("pristine-before-corrupt", "label-noise", "evolution"),
@@ -54,3 +63,5 @@ CLAIMS: dict[str, Entry] = dict(
         _entry("noise-pixels-memorised-less", "random-pixels"),
     ]
 )
+
+CLAIMS = Registry(("claims",), _BUILTIN, _checked)

@@ -1,25 +1,34 @@
 """Figures by name, in the order of the papers, then our own. Each module has collect(store, sweep) -> frozen data,
 draw(data, figure), frame(data), caption(data), TITLE and PUBLISHED; matplotlib is imported only when one is drawn.
 
-To add one: a module here and a line in FIGURES.
+To add one: a module here and a line in FIGURES; from another distribution, an entry point `gradient_coherence.figures`
+that resolves to an Entry.
 """
 
 from dataclasses import dataclass
+
+from trainables.plugins import Plugin, Registry, check_api
 
 
 @dataclass(frozen=True)
 class Entry:
     """module: where the code is; title: for headings; summary: one line for lists; papers: what it redraws, as
-    docs/papers.md numbers it; needs: built-in sweeps whose trials it shows. Other sweeps may feed it too."""
+    docs/papers.md numbers it; needs: built-in sweeps whose trials it shows. Other sweeps may feed it too. api: the
+    plugin API that an entry of another distribution is written for."""
 
     module: str
     title: str
     summary: str
     papers: str = ""
     needs: tuple[str, ...] = ()
+    api: int = 1
 
 
-FIGURES: dict[str, Entry] = {
+def _checked(plugin: Plugin, found: object) -> Entry:
+    return check_api(plugin, found, Entry)
+
+
+_BUILTIN: dict[str, Entry] = {
     "learning-curves": Entry(
         "analysis.figures.learning_curves",
         "Learning curves by label noise",
@@ -196,3 +205,5 @@ FIGURES: dict[str, Entry] = {
         ("settings",),
     ),
 }
+
+FIGURES = Registry(("figures",), _BUILTIN, _checked)

@@ -1,5 +1,6 @@
 """One launch on a cluster, from connecting to the last trial's end."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from orchestrator.launch import ForWorkers, Launch
 from orchestrator.observer import Observer
 from orchestrator.others import Others
 from orchestrator.packing import Device, PackKind
+from orchestrator.plugins_used import modules_of
 from orchestrator.quiet import log_path, quiet
 from orchestrator.resources import Resources, fit
 from orchestrator.retries import Attempt
@@ -70,19 +72,21 @@ def run_on_ray(
         resources, notice = fit(resources, here, auto=short is not None)
         if notice:
             observer.note(notice)
-        check_nodes(store, data_of(specs))
+        plugins = modules_of(specs, (json.loads(sink)["name"] for sink in options.sinks))
+        check_nodes(store, data_of(specs), plugins)
         shapes = Shapes(resources)
         if short is not None and resources.gpu:
-            find, keep = find_shares or find_on_cluster, partial(remember, Store(store), tag=options.driver)
+            find = find_shares or partial(find_on_cluster, code=options.code)
+            keep = partial(remember, Store(store), tag=options.driver)
             shapes = packed(resources, specs, here, short, find, observer.note, keep)
             shapes.require_feasible(here)
         elif 0 < resources.gpu < 1:
             shapes = replace(shapes, device=(find_device or device_on_cluster)(observer.note))
         with StopSwitch(store / "logs" / f"{log.stem}.stop", should_stop) as switch:
-            digest, versions = packages.sources_digest(packages.NUMERICS), preflight.versions()
+            digest, versions = packages.sources_digest(packages.NUMERICS), preflight.versions(plugins)
             options = replace(options, store=str(store))
             options = with_expectation(options, specs, estimates or {}, shapes, here)
-            workers = ForWorkers(options, str(switch.flag), digest, versions, attempt, dict(estimates or {}))
+            workers = ForWorkers(options, str(switch.flag), digest, versions, attempt, dict(estimates or {}), plugins)
             launch = Launch(workers, observer, switch)
             endings = Endings(
                 observer,

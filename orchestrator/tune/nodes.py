@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -69,14 +69,15 @@ def promised_by_kubernetes(live_workers: int) -> list[Node]:
         return []
 
 
-def check_nodes(store: Location, data: Sequence[str] = ()) -> None:
+def check_nodes(store: Location, data: Sequence[str] = (), plugins: Mapping[str, str] = preflight.NO_PLUGINS) -> None:
     """Refuse a cluster with a node that does not answer, or on which a trial would fail or mislead (`preflight`).
 
-    data: data sets that every node must be able to load, as `data_of` names them.
+    data: data sets that every node must be able to load, as `data_of` names them. plugins: distributions that the
+    trials need, with their modules.
     """
     try:
         with preflight.notes_in(store) as folder, _by_value(packages, preflight):
-            asked = [(node["NodeID"], time.time(), ask(node["NodeID"], str(folder))) for node in _alive()]
+            asked = [(node["NodeID"], time.time(), ask(node["NodeID"], str(folder), plugins)) for node in _alive()]
             reports = [
                 preflight.NodeReport(
                     node, ray.get(answer, timeout=CONNECT_S), since, time.time(), preflight.note_in(folder, node)
@@ -85,7 +86,7 @@ def check_nodes(store: Location, data: Sequence[str] = ()) -> None:
             ]
     except ray.exceptions.RayError as error:
         raise ClusterError(f"a node does not answer ({one_line(str(error), 200)}); is its memory full?") from error
-    preflight.judge(reports, packages.seen_here(), preflight.versions(), str(store))
+    preflight.judge(reports, packages.seen_here(), preflight.versions(plugins), str(store))
     check_data(reports, list(data))
 
 
@@ -103,9 +104,9 @@ def check_data(reports: Sequence[preflight.NodeReport], data: list[str]) -> None
         preflight.judge_data(report.name, lacking)
 
 
-def ask(node: str, folder: str) -> Any:
+def ask(node: str, folder: str, plugins: Mapping[str, str]) -> Any:
     """What a node answers when told to look at itself, as a promise."""
-    return _on(node, preflight.look, node, folder)
+    return _on(node, preflight.look, node, folder, plugins)
 
 
 def _on(node: str, function: Callable[..., Any], *arguments: object) -> Any:

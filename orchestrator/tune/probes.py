@@ -8,6 +8,7 @@ from orchestrator.errors import one_line
 from orchestrator.packing import Device, PackKind, Share
 from orchestrator.probe_device import device_here, share_of
 from orchestrator.resources import ClusterError
+from trainables.code import allowed
 from trainables.spec import TrialSpec, canonical_json
 
 PROBE_S = 1800
@@ -17,15 +18,20 @@ DEVICE_S = 120
 """Seconds that a look at a GPU may take; without it trials run uncapped."""
 
 
-def find_shares(firsts: Mapping[PackKind, TrialSpec], most: int) -> dict[PackKind, Share]:
+def find_shares(firsts: Mapping[PackKind, TrialSpec], most: int, code: str | None) -> dict[PackKind, Share]:
     """Measured on whole GPUs of the cluster, as many kinds at once as there are."""
-    probe = ray.remote(num_cpus=1, num_gpus=1, max_calls=1)(share_of)
-    asked = {kind: probe.remote(canonical_json(spec), most) for kind, spec in firsts.items()}
+    probe = ray.remote(num_cpus=1, num_gpus=1, max_calls=1)(_share)
+    asked = {kind: probe.remote(canonical_json(spec), most, code) for kind, spec in firsts.items()}
     try:
         return {kind: ray.get(answer, timeout=PROBE_S) for kind, answer in asked.items()}
     except ray.exceptions.RayError as error:
         why = one_line(str(error).strip().rpartition("\n")[2], 200)
         raise ClusterError(f"gpu: auto: a probe of a GPU failed ({why}); give `resources.gpu` as a number.") from error
+
+
+def _share(spec: str, most: int, code: str | None) -> Share:
+    with allowed(code):
+        return share_of(spec, most)
 
 
 def find_device(tell: Callable[[str], None]) -> Device | None:

@@ -15,6 +15,7 @@ from orchestrator.resources import Resources
 from orchestrator.retries import run_with_retries
 from orchestrator.stop import StopPoll, family_flag
 from orchestrator.worker_check import require_fit
+from trainables.code import allowed
 from trainables.spec import parse_spec
 
 
@@ -33,7 +34,7 @@ class Worker(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """A whole trial; its result is the only one that Tune gets of it."""
-        with preempt.heeded():
+        with preempt.heeded(), allowed(self._launch.options.code):
             result = run_point(self.config, self._launch)
         if preempt.told():
             ray.actor.exit_actor()

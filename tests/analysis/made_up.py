@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from trainables.records import SCHEMA_VERSION, STORE_FILE, part_path, sweep_path, write_part
+from analysis.contracts.worlds import new_store as new_store
+from analysis.contracts.worlds import statistics as statistics
+from analysis.contracts.worlds import write_rows as write_rows
+from trainables.records import sweep_path, write_part
 from trainables.schedules import steps_of
 from trainables.spec import TrialSpec, canonical_json, trial_id
 
@@ -144,12 +147,6 @@ def write(store: Path, made_up: MadeUp) -> Path:
     return store
 
 
-def new_store(store: Path, version: object = SCHEMA_VERSION) -> Path:
-    store.mkdir(parents=True, exist_ok=True)
-    (store / STORE_FILE).write_text(json.dumps({"schema_version": version}))
-    return store
-
-
 def cell_of(one: TrialSpec) -> Cell:
     noise = float(getattr(one.corruption, "fraction", 0.0))
     return Cell(one.model.name, noise, one.aggregator.name, one.seed)
@@ -170,25 +167,6 @@ def write_trial(store: Path, one: TrialSpec, effects: Effects, outcome: str = "c
     write_rows(store, "attempts", identity, [_attempt(outcome)])
     write_rows(store, "trials", identity, [_trial(one, cell, effects, outcome) | counts])
     return identity
-
-
-def write_rows(store: Path, table: str, identity: str, rows: Iterable[Mapping[str, Any]], part: int = 0) -> None:
-    full = [{"trial_id": identity, **row} for row in rows]
-    write_part(part_path(store, table, identity, part), table, full, tag="test")
-
-
-def statistics(m_coherence: float, n: int, q: float = 2.0) -> dict[str, Any]:
-    """Sums that give this m-coherence, and the ratios."""
-    return {
-        "n": n,
-        "q": q,
-        "s2": q * m_coherence,
-        "q4": q * q / n,
-        "alpha": m_coherence / n,
-        "m_coherence": m_coherence,
-        "alpha_unbiased": (m_coherence - 1) / (n - 1),
-        "effective_sample_size": float(n),
-    }
 
 
 def layer_rows(cell: Cell, effects: Effects) -> Iterable[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,9 @@ import numpy as np
 import pytest
 
 from analysis.claims import CLAIMS
-from analysis.store import Store
-from analysis.sweeps import open_sweep
+from analysis.contracts.claims import judged as judged_on
 from analysis.verdict import Claim
-from tests.analysis.worlds import World, build, over_seeds
+from tests.analysis.worlds import World, over_seeds
 from trainables.spec import TrialSpec
 
 Effect = Callable[[int], float]
@@ -231,10 +229,7 @@ TESTED_ELSEWHERE = {"real-above-random-early", "pristine-before-corrupt", "robus
 def judged(path: Path, name: str, effect: float, spread: float) -> Claim:
     case = CASES[name]
     world = case.world(lambda seed: effect + spread * (seed - 1))
-    store = Store(build(path / "store", case.specs, world))
-    claim = import_module(CLAIMS[name].module).evaluate(store, open_sweep(store, "made-up"))
-    assert isinstance(claim, Claim)
-    return claim
+    return judged_on(CLAIMS[name], case.specs, world, path)
 
 
 def test_no_claim_is_untested() -> None:

@@ -32,6 +32,7 @@ VERBS = [
     "retry",
     "compact",
     "fsck",
+    "new",
     "demo",
     "figures",
     "claims",

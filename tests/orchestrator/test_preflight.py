@@ -61,6 +61,17 @@ def test_it_lets_pass_what_is_just_good_enough(report):
     check(report, GOOD)
 
 
+def test_plugins_are_compared_by_version_and_sources():
+    here = preflight.versions({"pytest": "pytest", "not-installed": "nowhere"})
+    assert here["not-installed"] == "none"
+    number, digest = here["pytest"].split()
+    assert number == pytest.__version__
+    assert len(digest.strip("()")) == 12
+    there = {**VERSIONS, "pytest": f"{number} (0123456789ab)"}
+    with pytest.raises(ClusterError, match=rf"pytest {number} \(0123456789ab\) \(here"):
+        judge([seen(versions=there)], SEEN, {**VERSIONS, "pytest": here["pytest"]}, "/mnt/store")
+
+
 def test_a_node_leaves_a_note_that_is_read_back(tmp_path: Path):
     found = preflight.look(NODE, str(tmp_path))
     assert preflight.note_in(tmp_path, NODE) == NODE

@@ -249,10 +249,10 @@ def test_other_sources_on_a_node_are_found_before_anything_runs(
     shadow.mkdir(parents=True)
     (shadow / "__init__.py").write_text("own = 1\n", encoding="utf-8")
 
-    def ask(node: str, folder: str) -> Any:
+    def ask(node: str, folder: str, plugins: Any) -> Any:
         path = os.pathsep.join(map(str, (shadow.parent, packages.locate("trainables").parent)))
         surroundings = {"env_vars": {"PYTHONPATH": path}}
-        return ray.remote(num_cpus=0)(preflight.look).options(runtime_env=surroundings).remote(node, folder)
+        return ray.remote(num_cpus=0)(preflight.look).options(runtime_env=surroundings).remote(node, folder, plugins)
 
     monkeypatch.setattr(nodes, "ask", ask)
     with pytest.raises(ClusterError, match=f"analysis is at {shadow} there"):

@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 from tests import reference
 from trainables.aggregators import AGGREGATORS, smallest_level, tail_count
-from trainables.gradients.types import DenseRows, Direction, Examples, GroupMeans
+from trainables.contracts.aggregators import AggregatorContract
+from trainables.contracts.aggregators import fed as fed_to
+from trainables.contracts.base import Subject
+from trainables.gradients.types import Direction, GroupMeans
 from trainables.registry import load
 
 PARAMETERS = {"winsorized": {"level": 20.0}, "trimmed-mean": {"level": 20.0}, "norm-clipped": {"clip": 5.0}}
@@ -24,41 +27,36 @@ def built(name, batch=BATCH):
     return load(AGGREGATORS[name])(choice, None if level is None else tail_count(level, batch))
 
 
-class Matrix(Examples):
-    """The examples that are the rows of a matrix [N, D]."""
-
-    def __init__(self, rows):
-        self._rows = rows
-
-    def norms(self):
-        return self._rows.double().norm(dim=1)
-
-    def weighted_sum(self, weights):
-        return Direction({"w": weights.to(self._rows) @ self._rows})
+def subject(name):
+    return Subject(AGGREGATORS[name], AGGREGATORS[name].params(name=name, **PARAMETERS.get(name, {})))
 
 
-def fed(name, rows, times=3):
+def fed(name, rows):
     """Direction of an aggregator fed the same batch of rows [N, D] until it no longer idles."""
-    aggregator, direction = built(name, len(rows)), None
-    state = aggregator.init()
-    for _ in range(times):
-        kind = AGGREGATORS[name].facts
-        if kind == "rows":
-            given = iter([("w", DenseRows(rows))])
-        elif kind == "norms":
-            given = Matrix(rows)
-        elif kind == "groups":
-            given = GroupMeans(tuple(Direction({"w": part.mean(0)}) for part in rows.tensor_split(3)))
-        else:
-            given = Direction({"w": rows.mean(0)})
-        direction, state = aggregator.update(given, state)
-    return direction.tensors["w"]
+    return fed_to(subject(name), rows)
 
 
-@pytest.mark.parametrize("name", [name for name in AGGREGATORS if name not in OF_FIXED_SIZE])
-def test_identical_rows_give_that_row(name):
-    row = torch.tensor([1.0, -2.0, 0.0, 3.5])
-    torch.testing.assert_close(fed(name, row.repeat(BATCH, 1)), row)
+class TestAggregators(AggregatorContract):
+    """Trials of all, in parts as in full, are in test_trial."""
+
+    subjects = {name: subject(name) for name in AGGREGATORS.builtin if name not in NOT_HOMOGENEOUS}
+    test_a_trial_runs_and_resumes = None
+
+
+class TestAggregatorsOfFixedSize(AggregatorContract):
+    """Their direction does not tell how long the rows are."""
+
+    subjects = {name: subject(name) for name in OF_FIXED_SIZE}
+    keeps_identical_rows = homogeneous = False
+    test_a_trial_runs_and_resumes = None
+
+
+class TestClipping(AggregatorContract):
+    """Rows of the batch stay below the threshold or not."""
+
+    subjects = {"norm-clipped": subject("norm-clipped")}
+    homogeneous = False
+    test_a_trial_runs_and_resumes = None
 
 
 @pytest.mark.parametrize(("name", "size"), [("sign-of-sum", 0.001), ("sum-of-signs", 0.001 * BATCH)])
@@ -67,30 +65,6 @@ def test_identical_rows_give_their_signs_at_a_fixed_size(name, size):
     expected = size * torch.tensor([1.0, -1.0, 0.0, 1.0])
     for factor in (1.0, 1e-3, 1e3):
         torch.testing.assert_close(fed(name, factor * row.repeat(BATCH, 1)), expected)
-
-
-@pytest.mark.parametrize("name", [name for name in AGGREGATORS if name not in NOT_HOMOGENEOUS])
-def test_scaling_the_rows_scales_the_direction(name):
-    rows = torch.randn(BATCH, 5, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(fed(name, -4 * rows), -4 * fed(name, rows))
-
-
-@pytest.mark.parametrize("name", AGGREGATORS)
-def test_shape_dtype_and_purity(name):
-    rows = torch.randn(BATCH, 5, dtype=torch.float64)
-    before = rows.clone()
-    direction = fed(name, rows)
-    assert direction.shape == (5,)
-    assert direction.dtype == torch.float64
-    assert torch.equal(rows, before)
-
-
-@pytest.mark.parametrize(
-    "name", ["mean", "winsorized", "trimmed-mean", "coordinate-median", "norm-clipped", "sum-of-signs"]
-)
-def test_the_order_of_rows_is_irrelevant(name):
-    rows = torch.randn(BATCH, 5, dtype=torch.float64)
-    torch.testing.assert_close(fed(name, rows.flip(0)), fed(name, rows))
 
 
 @pytest.mark.parametrize("name", ["winsorized", "trimmed-mean", "coordinate-median", "norm-clipped", "median-of-3"])

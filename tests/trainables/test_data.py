@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from tests.trainables.photos import write_classes
 from tests.trainables.problems import CE, SE
 from trainables import seeding
+from trainables.contracts.base import subject_of
+from trainables.contracts.datasets import DatasetContract
 from trainables.corruptions import CORRUPTIONS
 from trainables.datasets import DATASETS, facts_of
 from trainables.datasets.arrays import Arrays, digest, stratified_split
@@ -20,7 +22,7 @@ from trainables.registry import load
 from trainables.schedules import Every, steps_of
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", DATASETS.builtin)
 def test_a_data_set_is_what_its_facts_say(name, small_downloads):
     entry = DATASETS[name]
     given = {"path": str(write_classes(small_downloads / "photos", {"a": 5, "b": 9})), "size": 9}
@@ -40,6 +42,15 @@ def test_a_data_set_is_what_its_facts_say(name, small_downloads):
         assert np.isfinite(values).all()
         assert len(facts.shape) < 3 or (values.min() >= 0 and values.max() <= 1)
     assert digest(first.train_x, first.test_y) == digest(again.train_x, again.test_y)
+
+
+class TestDatasets(DatasetContract):
+    """Two that are always there, small."""
+
+    subjects = {
+        "digits": subject_of(DATASETS["digits"], {"train_examples": 120}),
+        "gaussian-clusters": subject_of(DATASETS["gaussian-clusters"], {"train": 120, "test": 30}),
+    }
 
 
 def test_mnist_5k_is_split_evenly_over_classes():

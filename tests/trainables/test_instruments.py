@@ -2,62 +2,29 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainables.contracts.base import subject_of
+from trainables.contracts.instruments import (
+    GIVEN,
+    LABELS,
+    SAME,
+    SETS,
+    D,
+    InstrumentContract,
+    M,
+    directions,
+    dots,
+    statistics,
+)
 from trainables.estimators import alpha_unbiased
-from trainables.gradients.types import Statistics
 from trainables.instruments import CHOSEN, INSTRUMENTS
-from trainables.instruments.interface import Directions, Dots, Gram, HeldOutSums, Moments
+from trainables.instruments.interface import Gram
 from trainables.registry import load
 
-M, D = 8, 5
-BASIS = np.eye(M) * 3.0
-SAME = np.tile(np.array([3.0, 0.0, 4.0, 0.0, 0.0]), (M, 1))
-OPPOSITE = SAME * np.where(np.arange(M) % 2, -1.0, 1.0)[:, None]
-SETS = {"identical": SAME, "orthogonal": BASIS, "opposite": OPPOSITE}
-LABELS = np.arange(M) % 2
-
-
-def statistics(g):
-    norms = (g**2).sum(1)
-    return Statistics(len(g), float(norms.sum()), float((g.sum(0) ** 2).sum()), float((norms**2).sum()))
-
-
-def moments(g):
-    return Moments(len(g), torch.from_numpy(g.sum(0)), torch.from_numpy((g**2).sum(0)))
-
-
-def directions(g, labels=LABELS):
-    norms = np.linalg.norm(g, axis=1)
-    live = norms > 0
-    u = g[live] / norms[live][:, None]
-    sums = np.stack([u[labels[live] == c].sum(0) for c in range(labels.max() + 1)])
-    return Directions(sums @ sums.T, np.bincount(labels[live], minlength=labels.max() + 1))
-
-
-def dots(g, corrupt=LABELS == 1, step=0):
-    def worlds(count):
-        return np.random.default_rng(0).permuted(np.tile(corrupt, (count, 1)), axis=1)
-
-    return Dots(g @ g.sum(0), corrupt, worlds, step)
-
-
-def held_out(g):
-    """The held-out examples are the first three of the training ones."""
-    s, h = g.sum(0), g[:3].sum(0)
-    return HeldOutSums(len(g), 3, float(s @ s), float(s @ h), float(h @ h))
-
-
-GIVEN = {
-    "statistics": statistics,
-    "moments": moments,
-    "directions": directions,
-    "dots": dots,
-    "held-out": held_out,
-    "gram": lambda g: Gram(g @ g.T, LABELS),
-}
+BASIS, OPPOSITE = SETS["orthogonal"], SETS["opposite"]
+CASES = ("identical", "orthogonal", "opposite")
 
 
 def read(name, given, state=None):
@@ -121,7 +88,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("name", CHOSEN)
-@pytest.mark.parametrize("case", SETS)
+@pytest.mark.parametrize("case", CASES)
 def test_known_values(name, case):
     found = values(name, SETS[case])
     for key, expected in EXPECTED[name][case].items():
@@ -130,21 +97,21 @@ def test_known_values(name, case):
         )
 
 
-@pytest.mark.parametrize("name", CHOSEN)
-def test_nothing_to_measure_is_null_with_a_reason(name):
-    readings, _ = read(name, GIVEN[INSTRUMENTS[name].facts](np.zeros((M, D))))
-    assert readings
-    for reading in readings.values():
-        assert (reading.value is None) == (reading.reason is not None)
-    undefined = [r for r in readings.values() if r.value is None]
-    assert undefined or name in ("gradient-confusion", "sign-stiffness")
-
-
-SCALE_FREE = {  # quantity -> power of the gradients' scale
+POWERS = {  # quantity -> power of the gradients' scale
     "confusion": 2,
     "mean-dot": 2,
     "cumulative": 2,
 }
+
+
+class TestInstruments(InstrumentContract):
+    """Trials of all are in test_measuring."""
+
+    subjects = {name: subject_of(entry, {}) for name, entry in CHOSEN.items()}
+    powers = POWERS
+    test_a_trial_runs_and_resumes = None
+
+
 gradients = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).normal(size=(M, D)) + 0.3)
 
 
@@ -153,7 +120,7 @@ gradients = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(see
 def test_scaling(name, g, scale):
     before, after = values(name, g), values(name, scale * g)
     for (quantity, group), value in before.items():
-        power = SCALE_FREE.get(quantity, 0)
+        power = POWERS.get(quantity, 0)
         assert after[quantity, group] == pytest.approx(value * scale**power, rel=1e-7, abs=1e-9)
 
 

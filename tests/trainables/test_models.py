@@ -1,6 +1,7 @@
 """The contract of every model: shapes, weights from the seed alone, independent examples, exact statistics."""
 
 import copy
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ from pydantic import ValidationError
 from torch import nn
 
 from tests import reference
-from tests.trainables.noise import far, is_noisy, quiet
+from tests.trainables.noise import is_noisy, quiet
 from tests.trainables.problems import CE
 from tests.trainables.specs import quick
 from trainables.build import build_setting
+from trainables.contracts.base import Subject
+from trainables.contracts.models import ModelContract
 from trainables.gradients.checks import check_model
 from trainables.gradients.engine import Engine
 from trainables.models import MODELS
@@ -21,6 +24,9 @@ from trainables.passes import ExampleUnits, GroupedUnits
 from trainables.registry import Surroundings, load
 from trainables.sink import ListSink
 from trainables.trial import run_trial
+
+TIMM = find_spec("timm") is not None
+"""timm is not required: its networks are tested where it is installed."""
 
 TINY = {
     "mlp": {"widths": [7, 5]},
@@ -31,10 +37,11 @@ TINY = {
     "resnet50": {"width": 4},
     "torchvision": {"model": "squeezenet1_1"},
     "vit": {"dim": 8, "depth": 2, "heads": 2},
+    "timm": {"model": "test_vit"},
 }
 """Parameters that make a model cheap to check against a loop; a model not named here is taken as it is."""
 
-CHOICES = {name: {"name": name, **TINY.get(name, {})} for name in MODELS} | {
+CHOICES = {name: {"name": name, **TINY.get(name, {})} for name in MODELS.builtin if name != "timm" or TIMM} | {
     "alexnet dropout": {"name": "alexnet", "width": 2, "dropout": 0.5},
     "alexnet imagenet": {"name": "alexnet", "width": 2, "stem": "imagenet", "dropout": 0.0},
     "resnet18 imagenet": {"name": "resnet18", "width": 4, "stem": "imagenet"},
@@ -77,42 +84,16 @@ def build(case: str, seed: int = 0, shape: tuple[int, ...] | None = None) -> tup
 Y = torch.tensor([0, 1, 2, 1])
 
 
-@pytest.mark.parametrize("case", CHOICES)
-def test_outputs_have_their_shape_and_gradients_are_finite(case):
-    model, x = build(case)
-    outputs = model(x)
-    assert outputs.shape == (SIZE, OUTPUTS)
-    CE(outputs, Y).mean().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert bool(parameter.grad.isfinite().all()), name
-    assert any(bool(parameter.grad.any()) for parameter in model.parameters())
+class TestModels(ModelContract):
+    """Every case; trials of all would take long, and those of two are below."""
 
+    subjects = {case: Subject(MODELS[CHOICES[case]["name"]], chosen(case)) for case in CHOICES}
+    test_a_trial_runs_and_resumes = None
 
-@pytest.mark.parametrize("case", CHOICES)
-def test_weights_depend_on_the_seed_alone(case):
-    one, same, other = (build(case, seed)[0].state_dict() for seed in (3, 3, 4))
-    assert all(torch.equal(one[name], same[name]) for name in one)
-    assert any(not torch.equal(one[name], other[name]) for name in one)
-
-
-@pytest.mark.parametrize("case", CHOICES)
-def test_a_model_mixes_examples_in_training_iff_its_parameters_say_so(case):
-    model, x = build(case)
-    model = quiet(model)
-    difference = far(model(x)[:2], model(x[:2]))
-    if getattr(chosen(case), "mixes_examples", False):
-        assert difference > 1e-3
-    else:
-        assert difference < 1e-10
-
-
-@pytest.mark.parametrize("case", CHOICES)
-def test_a_batch_is_its_halves_in_evaluation_mode(case):
-    model, x = build(case)
-    model(x)
-    model.eval()
-    assert far(model(x), torch.cat([model(x[:2]), model(x[2:])])) < 1e-10
+    def built(self, subject, seed=0):
+        """Of the case's own smallest shape."""
+        case = next(case for case, one in self.subjects.items() if one is subject)
+        return build(case, seed)
 
 
 @pytest.mark.parametrize("case", CHOICES)

@@ -6,6 +6,8 @@ from pydantic import ValidationError
 
 from tests.trainables.specs import quick
 from trainables.build import build_setting
+from trainables.contracts.base import subject_of
+from trainables.contracts.optimizers import OptimizerContract, directions
 from trainables.optim import OPTIMIZERS
 from trainables.registry import load
 
@@ -29,41 +31,28 @@ CASES = {
 }
 
 
-def gradients(step):
-    generator = torch.Generator().manual_seed(step)
-    shapes = {"w": (3, 4), "b": (3,)}
-    return {name: torch.randn(shape, generator=generator, dtype=torch.float64) for name, shape in shapes.items()}
+class TestOptimizers(OptimizerContract):
+    """At a rate at which all of them descend."""
+
+    subjects = {case: subject_of(OPTIMIZERS[one["name"]], {**one, "lr": 0.1}) for case, (one, _, _) in CASES.items()}
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_twenty_steps_at_changing_rates_equal_torch(case):
     content, kind, options = CASES[case]
     ours = load(OPTIMIZERS[content["name"]])(OPTIMIZERS[content["name"]].params(**content, lr=0.1))
-    mine = {name: torch.nn.Parameter(start) for name, start in gradients(99).items()}
-    theirs = {name: torch.nn.Parameter(start) for name, start in gradients(99).items()}
+    mine = {name: torch.nn.Parameter(start) for name, start in directions(99).items()}
+    theirs = {name: torch.nn.Parameter(start) for name, start in directions(99).items()}
     twin = kind(theirs.values(), lr=0.1, **options)
     for step in range(20):
         lr = 0.1 / (1 + step)
-        ours.apply(mine, gradients(step), lr, decay=True)
+        ours.apply(mine, directions(step), lr, decay=True)
         twin.param_groups[0]["lr"] = lr
-        for name, gradient in gradients(step).items():
+        for name, gradient in directions(step).items():
             theirs[name].grad = gradient
         twin.step()
         for name, parameter in mine.items():
             torch.testing.assert_close(parameter, theirs[name], rtol=1e-13, atol=1e-14)
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_state_given_back_goes_on_as_before(case):
-    choice = OPTIMIZERS[CASES[case][0]["name"]].params(**CASES[case][0], lr=0.1)
-    whole, first, second = (load(OPTIMIZERS[choice.name])(choice) for _ in range(3))
-    a, b = ({name: torch.nn.Parameter(start) for name, start in gradients(99).items()} for _ in range(2))
-    for step in range(6):
-        whole.apply(a, gradients(step), 0.1, decay=True)
-        if step == 3:
-            second.load_state(first.state())
-        (first if step < 3 else second).apply(b, gradients(step), 0.1, decay=True)
-    assert all(torch.equal(a[name], b[name]) for name in a)
 
 
 def weights(setting):

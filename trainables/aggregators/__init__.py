@@ -128,7 +128,7 @@ class RollingMeanOf3(Choice):
     name: Literal["rolling-mean-of-3"]
 
 
-AGGREGATORS: dict[str, Entry] = with_plugins(
+AGGREGATORS = with_plugins(
     "aggregators",
     {
         "mean": Entry(Mean, "trainables.aggregators.mean:build", "plain mini-batch gradient", "nothing"),

@@ -31,7 +31,7 @@ class CropFlip(Choice):
             )
 
 
-AUGMENTATIONS: dict[str, Entry] = with_plugins(
+AUGMENTATIONS = with_plugins(
     "augmentations",
     {
         "none": Entry(NoAugmentation, "trainables.augmentations.images:keep", "the same inputs every epoch"),

@@ -61,7 +61,7 @@ class ShuffledPixels(Pixels):
     fraction: ClassVar[float] = 1.0
 
 
-CORRUPTIONS: dict[str, Entry] = with_plugins(
+CORRUPTIONS = with_plugins(
     "corruptions",
     {
         "none": Entry(NoCorruption, "trainables.corruptions.labels:keep", "original labels"),

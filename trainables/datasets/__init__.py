@@ -93,7 +93,7 @@ def _downloaded(params: type[Images], summary: str) -> Entry:
     return Entry(params, "trainables.datasets.vision:load", f"{summary}; downloaded on first use", image_facts)
 
 
-DATASETS: dict[str, Entry] = with_plugins(
+DATASETS = with_plugins(
     "datasets",
     {
         "mnist-5k": Entry(

@@ -28,7 +28,7 @@ class InstrumentChoice(Choice):
         if not around.probe_examples:
             raise ValueError(f"instrument {self.name} reads the probe, which is off; give measure.probe.")
         if around.estimator == "grouped" and INSTRUMENTS[self.name].facts != "statistics":
-            fitting = ", ".join(name for name, entry in INSTRUMENTS.items() if entry.facts == "statistics")
+            fitting = ", ".join(name for name, entry in INSTRUMENTS.usable().items() if entry.facts == "statistics")
             raise ValueError(
                 f"instrument {self.name} needs the gradient of every example, which the grouped estimator does not"
                 f" have. Use estimator eval-mode, or of the instruments: {fitting}."
@@ -120,7 +120,7 @@ def _entry(params: type[Choice], summary: str, reads: str) -> Entry:
     return Entry(params, f"trainables.instruments.{name.replace('-', '_')}:measure", summary, reads)
 
 
-INSTRUMENTS: dict[str, Entry] = with_plugins(
+INSTRUMENTS = with_plugins(
     "instruments",
     {
         "coherence": _entry(Coherence, "alpha, m-coherence, unbiased alpha and its error", "columns"),
@@ -138,7 +138,8 @@ INSTRUMENTS: dict[str, Entry] = with_plugins(
         "gradient-confusion": _entry(GradientConfusion, "the most opposed pair", "gram"),
         "cosine-quantiles": _entry(CosineQuantiles, "quantiles of pairs' cosines", "gram"),
     },
+    "metrics",
 )
 
-CHOSEN: dict[str, Entry] = {name: entry for name, entry in INSTRUMENTS.items() if entry.facts != "columns"}
+CHOSEN = INSTRUMENTS.without("coherence", "effective-sample-size")
 """What a spec may ask for; the others are always measured."""

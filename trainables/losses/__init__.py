@@ -26,7 +26,7 @@ class SquaredError(Choice):
     name: Literal["squared-error"]
 
 
-LOSSES: dict[str, Entry] = with_plugins(
+LOSSES = with_plugins(
     "losses",
     {
         "cross-entropy": Entry(CrossEntropy, "trainables.losses.functions:cross_entropy", "softmax cross-entropy"),

@@ -17,7 +17,7 @@ def _entry(params: type[choices.Network], code: str, summary: str, source: str) 
     return Entry(params, f"trainables.models.{code}", summary, ModelFacts(source))
 
 
-MODELS: dict[str, Entry] = with_plugins(
+MODELS = with_plugins(
     "models",
     {
         "mlp": _entry(choices.Mlp, "mlp:build", "fully connected ReLU network", "no single paper"),
@@ -51,6 +51,9 @@ MODELS: dict[str, Entry] = with_plugins(
         ),
         "torchvision": _entry(
             choices.Torchvision, "from_torchvision:build", "a network of torchvision by its name there", "torchvision"
+        ),
+        "timm": _entry(
+            choices.Timm, "from_timm:build", "a network of timm by its name there; install timm", "timm (Wightman 2019)"
         ),
         "vit": _entry(choices.Vit, "vit:build", "vision transformer for small images", "Dosovitskiy et al. 2021"),
     },

@@ -245,6 +245,28 @@ class Torchvision(Network):
             )
 
 
+class Timm(Network):
+    """A network of timm (PyTorch Image Models) by its name there, with its own initial weights and dropout; install
+    timm. Vision transformers and other networks of a fixed size are made for the size of the images.
+
+    norm: `batch` where the network has batch normalisation, `independent` where it has none.
+    """
+
+    name: Literal["timm"]
+    model: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,99}$")]
+    norm: Literal["independent", "batch"] = "independent"
+
+    @property
+    def least(self) -> int:
+        """Most networks of timm leave something of 32 x 32."""
+        return 32
+
+    @property
+    def mixes_examples(self) -> bool:
+        """With batch normalisation."""
+        return self.norm == "batch"
+
+
 class Vit(Network):
     """Vision transformer for small images: patch x patch pixels a token, `dim` numbers a token, mean pooling."""
 

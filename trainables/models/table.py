@@ -50,7 +50,7 @@ from `grouped`.
 def page() -> str:
     """Introduction, the table of models, the table of their parameters."""
     rows = ["| model | layers | norm | smallest image | weights | described by |", "|---|---|---|---|---|---|"]
-    rows += [_row(name, given) for name in MODELS for given in (*_defaults(name), *VARIANTS.get(name, []))]
+    rows += [_row(name, given) for name in MODELS.builtin for given in (*_defaults(name), *VARIANTS.get(name, []))]
     introduction = INTRODUCTION.format(classes=CLASSES, side=SIDE)
     return "\n".join([*chain([introduction.rstrip("\n"), ""], rows, ["", *_parameters()])]) + "\n"
 
@@ -88,13 +88,15 @@ def _depth(model: nn.Module) -> int:
 
 def _parameters() -> Iterator[str]:
     yield from ("| model | parameters and their defaults |", "|---|---|")
-    for name, entry in MODELS.items():
+    for name, entry in MODELS.builtin.items():
         fields = [_parameter(key, field) for key, field in entry.params.model_fields.items() if key != "name"]
         yield f"| `{name}` | {', '.join(fields) or 'none'} |"
 
 
 def _parameter(key: str, field: FieldInfo) -> str:
     """`width: 64`; where there is no default, what it can be."""
+    if field.is_required() and field.annotation is str:
+        return f"`{key}`, a name there"
     if field.is_required():
         return f"`{key}`, one of {', '.join(f'`{value}`' for value in get_args(field.annotation))}"
     return f"`{key}: {json.dumps(field.default)}`"

@@ -1,0 +1,1 @@
+"""Three entries for gradient-coherence; each file holds all that there is to one of them."""
