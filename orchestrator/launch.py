@@ -1,11 +1,10 @@
 """What a launch on a cluster consists of, for its driver and for its workers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.attempt import RunOptions
 from orchestrator.observer import Observer
-from orchestrator.preflight import NO_PLUGINS
 from orchestrator.retries import Attempt
 from orchestrator.stop import StopSwitch
 
@@ -21,7 +20,7 @@ class ForWorkers:
     versions: dict[str, str]
     attempt: Attempt
     estimates: dict[str, float]
-    plugins: Mapping[str, str] = NO_PLUGINS
+    plugins: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

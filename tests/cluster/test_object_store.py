@@ -74,4 +74,4 @@ def test_a_node_without_keys_is_refused(three_hosts: Hosts, environment: dict[st
     assert f"(h1) cannot write to the store {STORE}: no credentials" in lines[0]
     assert environment["AWS_SECRET_ACCESS_KEY"] not in refused.stdout
     head.run("python", "-m", "tests.fetch", STORE, str(SHARED / "copy"))
-    assert sorted(path.name for path in (three_hosts.shared / "copy").iterdir()) == ["_store.json"]
+    assert {path.name for path in (three_hosts.shared / "copy").iterdir()} == {"_store.json", "sweeps"}
