@@ -117,13 +117,16 @@ def backpack_l2(model: nn.Module) -> Step:
     """BackPACK's BatchL2Grad; parameters of layers that it has no rule for are left out."""
     from backpack import backpack, extend
     from backpack.extensions import BatchL2Grad
+    from backpack.extensions.backprop_extension import FAIL_SILENT
 
-    extended, loss = extend(model, use_converter=not _sequential(model)), extend(nn.CrossEntropyLoss())
+    extended, loss = extend(model), extend(nn.CrossEntropyLoss())
+    extension = BatchL2Grad()
+    extension._fail_mode = FAIL_SILENT  # the constructor does not take it
     optimizer = torch.optim.SGD(extended.parameters(), lr=RATE)
 
     def step(x: Tensor, y: Tensor) -> None:
         optimizer.zero_grad()
-        with backpack(BatchL2Grad()):
+        with backpack(extension):
             loss(extended(x), y).backward()
         known = {name: p for name, p in extended.named_parameters() if hasattr(p, "batch_l2")}
         norms = {name: p.batch_l2 * len(x) ** 2 for name, p in known.items()}
@@ -131,10 +134,6 @@ def backpack_l2(model: nn.Module) -> Step:
         optimizer.step()
 
     return step
-
-
-def _sequential(model: nn.Module) -> bool:
-    return all(isinstance(module, nn.Sequential) or not list(module.children()) for module in model.modules())
 
 
 def func_vmap(model: nn.Module) -> Step:
