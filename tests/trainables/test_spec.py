@@ -22,6 +22,7 @@ MINIMAL = {
 
 PINNED = {
     "minimal": (MINIMAL, "58de732fb1f3"),
+    "fused": ({**MINIMAL, "engine": "fused"}, "0ac57b471dcd"),
     "winsorized": ({**MINIMAL, "aggregator": {"name": "winsorized", "level": 3}}, "0b6f3d0d5a5b"),
     "half of the labels": (
         {**MINIMAL, "corruption": {"name": "permuted-labels", "fraction": 0.5}, "model": "mlp", "seed": 7},
