@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from analysis.cli import draw_figures, headline, register, write_report
 from analysis.figures import FIGURES
 from tests.analysis.made_up import NONE, Effects, MadeUp, grid, new_store, write
+from trainables.plugins import Registry
 from trainables.spec import trial_id
 
 EFFECTS = Effects(steps=(0, 50, 125), examples=10)
@@ -45,7 +46,10 @@ def test_figures_and_claims_of_a_store(tmp_path: Path) -> None:
 @pytest.fixture
 def one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes most of the time: one figure stands for all."""
-    monkeypatch.setattr("analysis.gallery.FIGURES", {"coherence-vs-loss": FIGURES["coherence-vs-loss"]})
+    alone = Registry(
+        (), {"coherence-vs-loss": FIGURES["coherence-vs-loss"]}, lambda plugin, _: pytest.fail(plugin.name)
+    )
+    monkeypatch.setattr("analysis.gallery.FIGURES", alone)
 
 
 @pytest.mark.usefixtures("one_figure")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator import tune
 from orchestrator.resources import ClusterError
+from orchestrator.tune.connection import connected
 
 
 def test_a_ray_that_does_not_start_in_time_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,6 +14,9 @@ def test_a_ray_that_does_not_start_in_time_is_told_in_one_line(tmp_path: Path, m
         raise Exception("The current node timed out during startup.\nThis could happen because ...")
 
     monkeypatch.setattr("ray.init", init)
-    with pytest.raises(ClusterError, match=r"did not start here \(The current node timed out .*Run again") as caught:
-        tune._connect(None, tmp_path)
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.shutdown", lambda: None)  # of the Ray that other tests use
+    said = r"did not start here \(The current node timed out .*Run again"
+    with pytest.raises(ClusterError, match=said) as caught, connected(None, tmp_path):
+        pass
     assert "\n" not in str(caught.value)

@@ -12,6 +12,7 @@ from orchestrator.revisions import newest_revision, record_sweep
 from orchestrator.scale import scaled
 from orchestrator.store import Store
 from tests.orchestrator.fakes import FakeTrial
+from trainables.plugins import Registry
 from trainables.spec import trial_id
 
 Coherence = Callable[..., tuple[int, str, str]]
@@ -152,7 +153,8 @@ def test_status_of_figures_counts_what_a_run_for_one_fills(
 
     entry = Entry("analysis.figures.coherence_vs_step", "t", "s", "MC-1", ("sized",))
     monkeypatch.setattr("orchestrator.load.builtin_sweeps", lambda: {"sized": TEXT})
-    monkeypatch.setattr("analysis.gaps.FIGURES", {"mine": entry})
+    alone = Registry((), {"mine": entry}, lambda plugin, _: pytest.fail(plugin.name))
+    monkeypatch.setattr("analysis.gaps.FIGURES", alone)
     monkeypatch.setitem(FIGURES, "mine", entry)
     ask = ("figures", "--status", "--scale", "small", "--json", "--store", store.root)
     assert json.loads(coherence(*ask)[1]) == [
