@@ -21,10 +21,10 @@ demo: install  ## run the built-in sweep `demo`, draw its figures and its report
 	@$(BIN)/coherence demo
 
 test: install  ## the default tests (under 10 minutes on 2 cores)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-all: install  ## every test that this machine can run
-	$(BIN)/python -m pytest -q -m 'not cluster'
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not cluster'
 
 test-cluster: install  ## sweeps on three hosts in network namespaces; Linux, root, iproute2, openssh-server, rsync
 	$(BIN)/python -m pytest -q -m cluster -rs tests/cluster
