@@ -22,7 +22,7 @@ class TestJsonLines(SinkContract):
     """In a folder that is thrown away."""
 
     entry = SINKS["json-lines"]
-    examples = ({"folder": tempfile.mkdtemp()},)
+    examples = ({"folder": str(Path(tempfile.gettempdir()) / "gradient-coherence-lines")},)
 
 
 def failing(choice, trial):
