@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.methods import RATE, plain
 from trainables.aggregators import AGGREGATORS
 from trainables.gradients.engine import Engine
 from trainables.gradients.thirds import together
@@ -32,7 +33,6 @@ from trainables.training import Gradients
 from trainables.updates import SgdOptimizer
 
 RESULTS = Path(__file__).parent / "results" / "aggregators.json"
-RATE = 1e-4
 TAIL = 4
 """Values per tail."""
 
@@ -55,18 +55,6 @@ def net(name: str) -> nn.Module:
     torch.manual_seed(0)
     made: nn.Module = load(MODELS[given["name"]])(MODELS[given["name"]].params(**given), shape, 10)
     return made
-
-
-def plain(model: nn.Module) -> Step:
-    """zero_grad, forward, mean cross-entropy, backward, SGD step."""
-    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
-
-    def step(x: Tensor, y: Tensor) -> None:
-        optimizer.zero_grad()
-        functional.cross_entropy(model(x), y).backward()
-        optimizer.step()
-
-    return step
 
 
 def ours(name: str, **parameters: float) -> Build:

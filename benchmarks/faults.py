@@ -196,9 +196,14 @@ def main() -> None:
         calm = run_undisturbed(given.undisturbed or folder / "undisturbed", given.seeds)
         options = {"seed": given.seed, "seeds": given.seeds, "kills": given.kills}
         result = {**options, **run_campaign(folder, given.kills, given.seeds, rng, calm)}
+    tell(result, given.json)
+
+
+def tell(result: dict, file: Path | None) -> None:
+    """Print what a campaign came to, and keep it where it was asked for."""
     print(json.dumps(result))
-    if given.json:
-        given.json.write_text(json.dumps(result, indent=1) + "\n")
+    if file:
+        file.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,6 @@ Prints the kills, the classes of the failures, and how many (table, trial) pairs
 """
 
 import argparse
-import json
 import os
 import random
 import subprocess
@@ -20,7 +19,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.disk import in_own_mounts
-from benchmarks.faults import ARMS, add_common, claimants, compared, run_undisturbed, sweep
+from benchmarks.faults import ARMS, add_common, claimants, compared, run_undisturbed, sweep, tell
 from benchmarks.memory_group import Eater, Group, limited, missing
 from orchestrator.fsck import fsck
 from orchestrator.store import open_store
@@ -131,9 +130,7 @@ def main() -> None:
         calm = run_undisturbed(given.undisturbed or folder / "undisturbed", given.seeds)
         options = {"seed": given.seed, "seeds": given.seeds, "kills": given.kills}
         result = {**options, **run_campaign(folder, given.kills, given.seeds, rng, calm)}
-    print(json.dumps(result))
-    if given.json:
-        given.json.write_text(json.dumps(result, indent=1) + "\n")
+    tell(result, given.json)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ one of `digits` for one epoch that saves no checkpoint before its end.
 """
 
 import argparse
-import json
 import os
 import statistics
 import tempfile
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 
 import torch
 
+from benchmarks.faults import tell
 from benchmarks.object_servers import server
 from orchestrator.attempt import RunOptions, run_attempt
 from orchestrator.claims import claimed
@@ -131,9 +131,7 @@ def main() -> None:
             "requests of a trial": trial_cost(locate(new_prefix()), proxy),
         }
         proxy.close()
-    print(json.dumps(result))
-    if given.json:
-        given.json.write_text(json.dumps(result, indent=1) + "\n")
+    tell(result, given.json)
 
 
 if __name__ == "__main__":

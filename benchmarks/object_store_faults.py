@@ -22,7 +22,6 @@ bucket named `bucket`, and leaves its process alone.
 """
 
 import argparse
-import json
 import os
 import random
 import tempfile
@@ -34,7 +33,7 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from benchmarks.faults import CLAIM_S, compared
+from benchmarks.faults import CLAIM_S, compared, tell
 from benchmarks.forked import PRELOADED, PROCESSES, asleep, drive, ended, write_sweep
 from benchmarks.object_servers import Server, server
 from tests.fetch import fetch
@@ -214,9 +213,7 @@ def main() -> None:
             proxy.close()
         log = (run.folder / "drivers.log").read_text(errors="replace")
         print("\n".join(line for line in log.splitlines() if "rror" in line)[-4000:])
-    print(json.dumps(result))
-    if given.json:
-        given.json.write_text(json.dumps(result, indent=1) + "\n")
+    tell(result, given.json)
 
 
 if __name__ == "__main__":

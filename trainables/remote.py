@@ -138,7 +138,7 @@ class RemotePath:
         """What matches below: `*`, `?` and `[...]` within a part; no `**`."""
         first, _, rest = pattern.partition("/")
         if first == "**":
-            raise NotImplementedError(f"{pattern!r}: ** is not known here")
+            raise ValueError(f"{pattern!r}: given **, expected one pattern for each part of the path")
         if any(sign in first for sign in "*?["):
             found = (path for path in self.iterdir() if fnmatchcase(path.name, first))
         else:

@@ -19,7 +19,7 @@ from orchestrator.others import Others
 from orchestrator.packing import Device, PackKind
 from orchestrator.plugins_used import modules_of
 from orchestrator.quiet import log_path, quiet
-from orchestrator.resources import Resources, fit
+from orchestrator.resources import Node, Resources, fit
 from orchestrator.retries import Attempt
 from orchestrator.scratch import environment, short_folder
 from orchestrator.shapes import FindShares, Shapes, packed
@@ -77,9 +77,7 @@ def run_on_ray(
         shapes = Shapes(resources)
         if short is not None and resources.gpu:
             find = find_shares or partial(find_on_cluster, code=options.code)
-            keep = partial(remember, Store(store), tag=options.driver)
-            shapes = packed(resources, specs, here, short, find, observer.note, keep)
-            shapes.require_feasible(here)
+            shapes = _measured(resources, specs, here, short, find, observer, options, Store(store))
         elif 0 < resources.gpu < 1:
             shapes = replace(shapes, device=(find_device or device_on_cluster)(observer.note))
         with StopSwitch(store / "logs" / f"{log.stem}.stop", should_stop) as switch:
@@ -103,3 +101,20 @@ def run_on_ray(
                 left = others.next_ready()
     if switch.interrupted:
         raise KeyboardInterrupt
+
+
+def _measured(
+    resources: Resources,
+    specs: Sequence[TrialSpec],
+    here: Sequence[Node],
+    short: Mapping[PackKind, int],
+    find: FindShares,
+    observer: Observer,
+    options: RunOptions,
+    store: Store,
+) -> Shapes:
+    """Shapes by shares of a GPU that are measured now, and kept in the store for `plan`."""
+    keep = partial(remember, store, tag=options.driver)
+    shapes = packed(resources, specs, here, short, find, observer.note, keep)
+    shapes.require_feasible(here)
+    return shapes
