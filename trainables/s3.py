@@ -37,6 +37,9 @@ _MORE = {"aws_session_token": "session_token", "region": "region", "endpoint_url
 CUT_SHORT = "request or response body error"
 """What obstore says of a connection that ended in the middle of an answer."""
 
+PAUSE_S = 0.2
+"""Before a request whose answer was cut short is made again."""
+
 METADATA = "/latest/api/token"
 """Where a cloud tells a machine its role's keys; asked last, and of no use anywhere else."""
 
@@ -90,6 +93,7 @@ def answered(url: str, work: Callable[[], Answer], patience: Patience = PATIENT)
             except GenericError as error:
                 if CUT_SHORT not in str(error) or time.monotonic() > deadline:
                     raise
+            time.sleep(PAUSE_S)
 
 
 @contextmanager
