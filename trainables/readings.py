@@ -152,6 +152,7 @@ class Readings:
             chosen = stream(self.seed, "held-out").permutation(len(self.test_y))[:examples]
             with self.units.mode():
                 shared[key] = self.units.cell(self.test_x, self.test_y, chosen, Keep())
+            shared[key].settle()
         held: Sums = shared[key]
         for name, (total, other) in self._flat(found.whole.total, held.total):
             dots = (float(total.dot(total)), float(total.dot(other)), float(other.dot(other)))

@@ -85,3 +85,19 @@ def test_hooks_are_removed_even_after_an_error(name):
 
 def test_the_coverage_page_is_up_to_date():
     assert (Path(__file__).parents[2] / "docs/coverage.md").read_text() == page()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_plan_is_taken_over_by_an_engine_of_the_same_model(name):
+    engine, _, _ = recorded(CASES[name], torch.float32, mean_gradient=False)
+    other = Engine(engine.model, eval_mode=engine.eval_mode, fused=not engine.fused)
+    other.plan_like(engine)
+    assert other.paths == engine.paths
+
+
+def test_a_plan_of_another_model_or_mode_is_refused():
+    model, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    with pytest.raises(ValueError, match="another model"):
+        Engine(model).plan_like(Engine(other))
+    with pytest.raises(ValueError, match="another model or mode"):
+        Engine(model).plan_like(Engine(model, eval_mode=True))

@@ -9,6 +9,7 @@ import torch
 from tests import reference
 from tests.trainables.problems import CE, lenet, mlp
 from trainables.estimators import alpha_unbiased
+from trainables.gradients import vectors
 from trainables.gradients.engine import Engine
 from trainables.passes import ExampleUnits, Keep
 from trainables.probe import measure_sample, probe_rows
@@ -24,8 +25,8 @@ def problem(build, shape):
         return model, torch.randn(SIZE, *shape, dtype=torch.float64), torch.randint(4, (SIZE,))
 
 
-def measured(model, x, y, cells, groups, chunk=512):
-    units = ExampleUnits(model, CE, Engine(model))
+def measured(model, x, y, cells, groups, chunk=512, fused=True):
+    units = ExampleUnits(model, CE, Engine(model, fused=fused))
     units.chunks.size = chunk
     return probe_rows(units, measure_sample(units, x, y, cells, Keep()), groups)
 
@@ -34,13 +35,16 @@ CORRUPT = np.arange(SIZE) % 3 == 0
 GROUPS = {"all": np.ones(SIZE, dtype=bool), "pristine": ~CORRUPT, "corrupt": CORRUPT}
 
 
+@pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("chunk", [4, 512])
 @pytest.mark.parametrize(("build", "shape"), [(mlp, (1, 4, 3)), (lenet, (1, 12, 14))])
-def test_rows_equal_a_loop_over_examples(build, shape, chunk):
+def test_rows_equal_a_loop_over_examples(build, shape, chunk, fused, monkeypatch):
+    monkeypatch.setattr(vectors, "COLUMNS", 7)
+    monkeypatch.setattr(vectors, "LEAST", 1)
     model, x, y = problem(build, shape)
     oracle = reference.per_example_gradients(model, CE, x, y)
     sample = probe_sample(0, SIZE, 41)
-    rows = measured(model, x, y, deal(sample, CORRUPT), ("pristine", "corrupt"), chunk)
+    rows = measured(model, x, y, deal(sample, CORRUPT), ("pristine", "corrupt"), chunk, fused)
     names = ["*", *dict.fromkeys(name.split(".")[0] for name in oracle)]
     assert [(r["group"], r["layer"]) for r in rows] == [(g, n) for g in GROUPS for n in [*names[1:], "*"]]
     for row in rows:

@@ -46,6 +46,12 @@ class Engine:
         with untouched(self.model, x.device), evaluating(self.model, self.eval_mode):
             self._plan = make_plan(self.model, self.layers, x)
 
+    def plan_like(self, other: "Engine") -> None:
+        """Measure each layer the way that another engine of the same model and mode does, without trial passes."""
+        if other.model is not self.model or other.eval_mode != self.eval_mode:
+            raise ValueError("given an engine of another model or mode, expected one of this engine's own.")
+        self._plan = other._planned()
+
     @property
     def paths(self) -> dict[str, str]:
         """Layer name -> how it is measured: `rule`, or `torch.func through` the module that is run again."""
