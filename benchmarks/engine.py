@@ -1,12 +1,12 @@
 """Cost of per-example statistics as a multiple of the plain step, beside the libraries, in one run.
 
     python -m benchmarks.engine [--repetitions 9] [--batch 64 128] [--models mlp lenet] [--methods fused exact]
-                                [--device cuda] [--only times memory breakdown]
+                                [--device cuda] [--only times memory breakdown] [--out engine]
 
 One torch thread, CPU time of the process (on a GPU: wall time between synchronisations), every measurement bracketed
 by plain steps of the same run; order shuffled in each repetition; two calls of each are not counted. Writes
-benchmarks/results/engine.json (model, batch, method, ratio, low, high) and engine.png; a run of some models or methods
-replaces their rows and leaves the others.
+benchmarks/results/engine.json (model, batch, method, ratio, low, high) and engine.png, or those of the name --out for
+another machine; a run of some models or methods replaces their rows and leaves the others.
 """
 
 import argparse
@@ -86,16 +86,16 @@ def main() -> None:
     for name in models:
         for size in given.batch if "times" in given.only else []:
             rows = times(name, size, given.repetitions, given.methods, given.device)
-            keep("rows", rows, ("model", "batch", "method", "device"))
+            keep(given.out, "rows", rows, ("model", "batch", "method", "device"))
             for row in rows:
                 print(
                     f"{name:24} {size:>4}  {row['method']:26} {row['ratio']:6.2f}  {row['low']:.2f}-{row['high']:.2f}",
                     flush=True,
                 )
         if "memory" in given.only and given.device == "cpu":
-            keep("memory", memory_rows(name, given.methods), ("model", "batch", "method"))
+            keep(given.out, "memory", memory_rows(name, given.methods), ("model", "batch", "method"))
         if "breakdown" in given.only and given.device == "cpu":
-            keep("breakdown", breakdown(name, given.batch[-1]), ("model", "batch", "layer"))
+            keep(given.out, "breakdown", breakdown(name, given.batch[-1]), ("model", "batch", "layer"))
 
 
 def arguments() -> argparse.Namespace:
@@ -107,19 +107,20 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--only", nargs="+", default=["times", "memory", "breakdown"])
+    parser.add_argument("--out", default="engine", help="name of the files in benchmarks/results")
     return parser.parse_args()
 
 
-def keep(table: str, rows: list[Row], key: tuple[str, ...]) -> None:
+def keep(name: str, table: str, rows: list[Row], key: tuple[str, ...]) -> None:
     """Put rows in the place of those of the same key, and draw the figure."""
-    path = RESULTS / "engine.json"
+    path = RESULTS / f"{name}.json"
     found = json.loads(path.read_text()) if path.exists() else {}
     new = {tuple(row[column] for column in key): row for row in rows}
     old = {tuple(row[column] for column in key): row for row in found.get(table, [])}
     found |= {"torch": torch.__version__, table: list({**old, **new}.values())}
     RESULTS.mkdir(exist_ok=True)
     path.write_text(json.dumps(found, indent=1) + "\n")
-    draw(found.get("rows", []), RESULTS / "engine.png")
+    draw(found.get("rows", []), RESULTS / f"{name}.png")
 
 
 if __name__ == "__main__":

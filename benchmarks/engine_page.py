@@ -1,4 +1,4 @@
-"""Writes docs/engine.md from benchmarks/results/engine.json and fused.json.
+"""Writes docs/engine.md from benchmarks/results/engine.json, fused.json, and engine-avx512.json of a newer processor.
 
 python -m benchmarks.engine_page [--machine "two cores of ..."]
 """
@@ -27,6 +27,8 @@ def main() -> None:
     drift = json.loads((RESULTS / "fused.json").read_text()) if (RESULTS / "fused.json").exists() else []
     rows = [row for row in found["rows"] if row["device"] == "cpu"]
     sums = [row for row in found.get("breakdown", []) if row["layer"] == "*"]
+    newer = RESULTS / "engine-avx512.json"
+    other = json.loads(newer.read_text()) if newer.exists() else {"rows": [], "breakdown": []}
     words = Template((Path(__file__).parent / "engine.md.j2").read_text(encoding="utf-8"), keep_trailing_newline=True)
     page = words.render(
         machine=machine,
@@ -38,6 +40,9 @@ def main() -> None:
         breakdown_batch=", ".join(str(each) for each in sorted({row["batch"] for row in sums})),
         drift=drifts(drift),
         steps=drift[0]["steps"] if drift else 0,
+        newer=times([row for row in other["rows"] if row["batch"] == 128]) if other["rows"] else "",
+        newer_half=times([row for row in other["rows"] if row["batch"] == 64]) if other["rows"] else "",
+        newer_breakdown=breakdown([row for row in other["breakdown"] if row["layer"] == "*"]),
     )
     (ROOT / "docs/engine.md").write_text(page, encoding="utf-8")
 
