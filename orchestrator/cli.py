@@ -7,18 +7,22 @@ nothing written; 130 interrupted. Heavy libraries are imported by the verbs that
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from orchestrator import verbs_check, verbs_look, verbs_new, verbs_run
-from orchestrator.completing import starting, stored
+from orchestrator import verbs_check, verbs_look, verbs_new, verbs_run, verbs_wandb
+from orchestrator.completing import starting
 from orchestrator.errors import StoreWriteError, UserError, one_line
 from orchestrator.installed import refuse_shadows
-from orchestrator.options import RESULTS, StoreOption, echo, echo_errors, exit_on
+from orchestrator.options import RESULTS, StoreOption, echo, exit_on
 from trainables.location import Location
 from trainables.plugins import PluginError, noun
 from trainables.remote import SCHEME
+
+if TYPE_CHECKING:
+    from orchestrator.tracking.overview import Attachments
 
 Answer = TypeVar("Answer")
 
@@ -31,8 +35,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Sweeps that measure gradient coherence. Start with: coherence plan demo",
 )
-wandb_app = typer.Typer(rich_markup_mode=None, help="Mirror a store to Weights & Biases.")
-app.add_typer(wandb_app, name="wandb")
 
 
 def _planned(sweeps: Sequence[str], scale: str | None, store: Location) -> dict[str, list[str]]:
@@ -79,6 +81,19 @@ def _figures(incomplete: str) -> list[str]:
     return starting(incomplete, figure_names())
 
 
+def _attachments(store: Location, sweep: str, folder: Path | None) -> "Attachments":
+    """A sweep's figures, drawn into the folder if there is one, and what became of the claims."""
+    from analysis import cli as reading
+    from orchestrator.tracking.overview import Attachments
+
+    drawn = () if folder is None else _asked(reading.draw_figures, store, sweep, folder).drawn
+    content = _asked(reading.evaluate_claims, store, sweep).content
+    rows = [
+        {"claim": claim["name"], "where": row["label"], **row} for claim in content["claims"] for row in claim["rows"]
+    ]
+    return Attachments({} if folder is None else {one.name: folder / f"{one.name}.png" for one in drawn}, rows)
+
+
 def _claims(incomplete: str) -> list[str]:
     from analysis.cli import claim_names
 
@@ -101,31 +116,7 @@ verbs_look.register(app)
 verbs_check.register(app)
 verbs_run.register(app, verbs_run.Reading(_needs_of, _width_of, _check_claim, _figures, _claims))
 verbs_new.register(app, _taken)
-
-
-@wandb_app.command()
-def push(
-    sweep: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep in the store.", autocompletion=stored)],
-    store: StoreOption = RESULTS,
-    mode: Annotated[str, typer.Option("--mode", help="offline or online.")] = "offline",
-    project: Annotated[str, typer.Option("--project", help="W&B project.")] = "gradient-coherence",
-    entity: Annotated[str | None, typer.Option("--entity", help="W&B user or team.")] = None,
-) -> None:
-    """Write one W&B run per finished trial, grouped by sweep.
-
-    Example: coherence wandb push demo --mode offline
-    """
-    if mode not in ("offline", "online"):
-        raise UserError(f"--mode: given {mode!r}, expected offline or online.")
-    from orchestrator.tracking import TrackingError
-    from orchestrator.tracking import push as push_sweep
-
-    try:
-        sent = push_sweep(store, sweep, "online" if mode == "online" else "offline", project, entity)
-    except TrackingError as error:
-        echo_errors([f"warning: {one_line(str(error))}"])
-        raise typer.Exit(1) from error
-    typer.echo(f"{sent} runs written to project {project}, {mode}" if sent else "nothing new to push")
+app.add_typer(verbs_wandb.make_app(_attachments), name="wandb")
 
 
 @app.command()

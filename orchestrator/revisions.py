@@ -63,6 +63,16 @@ def newest_revision(store: Store, name: str) -> tuple[int | None, str | None, li
     return max(numbers), rows[0]["definition"] if rows else None, [row["trial_id"] for row in rows]
 
 
+def specs_of(store: Store, name: str) -> dict[str, str]:
+    """Canonical spec of each trial of the newest revision, by id; none where the store knows no such sweep."""
+    number, _, _ = newest_revision(store, name)
+    if number is None:
+        return {}
+    with pq.ParquetFile(parquet_source(sweep_path(store.root, name, number))) as file:
+        rows = file.read(columns=["trial_id", "spec"]).to_pylist()
+    return {row["trial_id"]: row["spec"] for row in rows}
+
+
 def sweep_names(store: Store) -> list[str]:
     """Sweeps that the store knows."""
     folder = store.root / "sweeps"

@@ -1,7 +1,8 @@
 """The verbs that run trials: run, retry."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,13 +12,16 @@ import typer
 from orchestrator.completing import failures, sinks, sweeps
 from orchestrator.errors import UserError
 from orchestrator.options import RESULTS, ScaleOption, StoreOption, SweepArgument, at_store, echo_errors
+from orchestrator.verbs_wandb import PROJECT, checked_mode
 from trainables.code import allowed
 from trainables.location import Location
 
 if TYPE_CHECKING:
     from orchestrator.load import LoadedSweep
-    from orchestrator.plan import Wanted
+    from orchestrator.observer import Observer
+    from orchestrator.plan import Plan, Wanted
     from orchestrator.run import ObserverOf, Summary, Where
+    from orchestrator.tracking.door import Mode
     from orchestrator.until import Goal
 
 LocalOption = Annotated[bool, typer.Option("--local", help="In this process, without Ray.")]
@@ -34,6 +38,15 @@ CodeOption = Annotated[
         "--allow-code", help="Import module:object that the sweep names, also from this folder: read it first."
     ),
 ]
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """Where trials are shown live."""
+
+    mode: "Mode"
+    project: str
+    entity: str | None
 
 
 @dataclass(frozen=True)
@@ -99,6 +112,11 @@ def _run_command(reading: Reading) -> Callable[..., None]:
             ),
         ] = None,
         allow_code: CodeOption = False,
+        wandb: Annotated[
+            str | None, typer.Option("--wandb", metavar="MODE", help="Show trials live in W&B: offline or online.")
+        ] = None,
+        project: Annotated[str, typer.Option("--wandb-project", help="With --wandb.")] = PROJECT,
+        entity: Annotated[str | None, typer.Option("--wandb-entity", help="With --wandb: user or team.")] = None,
     ) -> None:
         """Run what is missing of a sweep; trials that are done are left alone.
 
@@ -115,14 +133,15 @@ def _run_command(reading: Reading) -> Callable[..., None]:
             raise UserError("name a sweep, or a figure with --for: one of the two.")
         if (until is None) != (width is None) or (until is None) != (budget is None) or (until and figure):
             raise UserError("--until CLAIM, --width W and --budget N go together, with a sweep.")
+        tracked = None if wandb is None else Tracked(checked_mode("--wandb", wandb), project, entity)
         with allowed(_here(allow_code)):
             if figure is not None:
-                _run_for(figure, reading.needs_of(figure), scale, store, where, wanted)
+                _run_for(figure, reading.needs_of(figure), scale, store, where, wanted, tracked)
             elif sweep is not None and until is not None and width is not None and budget is not None:
                 reading.check_claim(until)
-                _run_until(sweep, scale, Goal(until, width, budget), store, where, reading)
+                _run_until(sweep, scale, Goal(until, width, budget), store, where, reading, tracked)
             elif sweep is not None:
-                run_and_tell(sweep, store, where, wanted, scale=scale)
+                run_and_tell(sweep, store, where, wanted, scale=scale, tracked=tracked)
 
     return run
 
@@ -133,14 +152,20 @@ def _here(allow_code: bool) -> str | None:
 
 
 def _run_for(
-    figure: str, needs: tuple[str, ...], scale: str | None, store: Location, where: "Where", wanted: "Wanted"
+    figure: str,
+    needs: tuple[str, ...],
+    scale: str | None,
+    store: Location,
+    where: "Where",
+    wanted: "Wanted",
+    tracked: "Tracked | None",
 ) -> None:
     """What a figure needs: a single sweep as itself, several as a collection of their own."""
     from orchestrator.load import collect_sweeps
     from orchestrator.store import open_store
 
     loaded = collect_sweeps(f"for-{figure}", needs, open_store(store), scale)
-    _tell(loaded, f"--for {figure}" + (f" --scale {scale}" if scale else ""), store, where, wanted)
+    _tell(loaded, f"--for {figure}" + (f" --scale {scale}" if scale else ""), store, where, wanted, tracked=tracked)
 
 
 def retry(
@@ -172,7 +197,15 @@ def retry(
         run_and_tell(sweep, store, Where(local, address, workers, timeout_s=timeout), wanted)
 
 
-def _run_until(sweep: str, scale: str | None, goal: "Goal", store: Location, where: "Where", reading: Reading) -> None:
+def _run_until(
+    sweep: str,
+    scale: str | None,
+    goal: "Goal",
+    store: Location,
+    where: "Where",
+    reading: Reading,
+    tracked: "Tracked | None",
+) -> None:
     """Exit 0 where the width is reached, 1 where the budget is spent first or a run did not finish."""
     from orchestrator.load import load_sweep
     from orchestrator.plan import Wanted
@@ -186,7 +219,7 @@ def _run_until(sweep: str, scale: str | None, goal: "Goal", store: Location, whe
         raise UserError(f"{loaded.name} is a collection; name one of its sweeps with --until.")
 
     def finish(grown: "LoadedSweep") -> bool:
-        summary = run_loaded(grown, store, where, _progress(store), typer.echo, wanted=Wanted())
+        summary = run_loaded(grown, store, where, _observer(store, grown.name, tracked), typer.echo, wanted=Wanted())
         echo_errors(summary.damaged)
         return summary.exit_code == 0
 
@@ -200,11 +233,27 @@ def _run_until(sweep: str, scale: str | None, goal: "Goal", store: Location, whe
     raise typer.Exit(0 if ended.reached else 1)
 
 
-def _progress(store: Location) -> "ObserverOf":
+def _observer(store: Location, sweep: str, tracked: "Tracked | None") -> "ObserverOf":
+    """Progress on standard error, and live runs in W&B if they are wanted."""
     from orchestrator.progress import Progress
 
     where = f"{store}/attempts/{{trial_id}}"
-    return lambda made: Progress(made.estimates, made.workers, sys.stderr, where=where)
+
+    @contextmanager
+    def observing(made: "Plan") -> "Iterator[Observer]":
+        with Progress(made.estimates, made.workers, sys.stderr, where=where) as progress:
+            if tracked is None:
+                yield progress
+                return
+            from orchestrator.tracking.live import Followed, Live, show_overview
+
+            live = Live(str(store.absolute()), sweep, tracked.mode, tracked.project, tracked.entity)
+            with Followed(live, progress, store) as followed:
+                yield followed
+            if not followed.interrupted and (warning := show_overview(live)):
+                progress.note(warning)
+
+    return observing
 
 
 def run_and_tell(
@@ -215,6 +264,7 @@ def run_and_tell(
     *,
     scale: str | None = None,
     code_of_success: int | None = 0,
+    tracked: "Tracked | None" = None,
 ) -> None:
     """Run with progress on stderr; exits unless the run succeeded and `code_of_success` is None."""
     from orchestrator.load import load_sweep
@@ -224,7 +274,7 @@ def run_and_tell(
     wanted.check()
     loaded = load_sweep(sweep, open_store(store), scale=scale, stored_first=wanted.failed_only)
     spoken = sweep if scale is None else f"{sweep} --scale {scale}"
-    _tell(loaded, spoken, store, where, wanted, code_of_success=code_of_success)
+    _tell(loaded, spoken, store, where, wanted, code_of_success=code_of_success, tracked=tracked)
 
 
 def _tell(
@@ -235,12 +285,13 @@ def _tell(
     wanted: "Wanted",
     *,
     code_of_success: int | None = 0,
+    tracked: "Tracked | None" = None,
 ) -> None:
     """spoken: how to ask for the same again."""
     from orchestrator.run import run_loaded
     from orchestrator.show import counts
 
-    summary = run_loaded(loaded, store, where, _progress(store), typer.echo, wanted=wanted)
+    summary = run_loaded(loaded, store, where, _observer(store, loaded.name, tracked), typer.echo, wanted=wanted)
     if not summary.started:
         typer.echo("nothing failed: nothing to retry" if wanted.failed_only else "nothing to run")
     typer.echo(f"sweep {summary.status.sweep}: {counts(summary.status)}")

@@ -121,7 +121,7 @@ def test_a_compacted_copy_is_not_the_place(coherence: Coherence, old: Store, tmp
 def test_stopped_at_a_target_is_an_outcome(
     coherence: Coherence, fake_trial: FakeTrial, sweep: Path, tmp_path: Path
 ) -> None:
-    from orchestrator.mirror import mirror
+    from orchestrator.tracking.mirror import mirror
 
     results, fake_trial.outcome = tmp_path / "results", "stopped"
     code, out, err = coherence("run", sweep, "--local", "--store", results)

@@ -1,5 +1,6 @@
 """The mirror in W&B: what a run shows, that nothing is sent twice, and that a failing W&B is one warning."""
 
+import base64
 import json
 import shutil
 import sys
@@ -9,18 +10,23 @@ from typing import Any
 
 import pytest
 
-from orchestrator import tracking
 from orchestrator.errors import UserError
-from orchestrator.ledger import Ledger
-from orchestrator.mirror import POINTS, flatten, mirror, thin
 from orchestrator.revisions import record_sweep
 from orchestrator.store import Store, create_store
+from orchestrator.tracking import door
+from orchestrator.tracking import push as tracking
+from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.mirror import POINTS, flatten, mirror, thin
+from orchestrator.tracking.overview import Attachments
 from tests.orchestrator.ray_session import tiny
 from tests.orchestrator.wandb_file import OfflineRun, read_run
 from tests.orchestrator.wandb_server import serving
 from trainables.records import part_path, write_part
 from trainables.spec import canonical_json, trial_id
 
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 STEPS = 2500
 ID = trial_id(tiny(0))
 
@@ -118,6 +124,102 @@ def test_a_second_push_sends_only_what_is_new(store: Store) -> None:
     assert sorted(run.identity for run in offline_runs(store)) == sorted(trial_id(tiny(seed)) for seed in (0, 1))
 
 
+def test_layers_are_quantiles_whatever_their_number(store: Store) -> None:
+    spec, identity = tiny(1), trial_id(tiny(1))
+    layer = {
+        "trial_id": identity,
+        "step": 10,
+        "source": "probe",
+        "estimator": "example",
+        "group": "all",
+        "k": 1,
+        "n": 9,
+    }
+    rows = [{**layer, "layer": str(k), "layer_index": k, "alpha": k / 100, "m_coherence": 1.0} for k in range(101)]
+    write_part(part_path(store.root, "layers", identity, 0), "layers", rows, tag="test")
+    write_part(
+        part_path(store.root, "trials", identity, 0),
+        "trials",
+        [{"trial_id": identity, "model": "mlp", "seed": 1, "spec": canonical_json(spec), "outcome": "completed"}],
+        tag="test",
+    )
+    (point,) = mirror(store, identity).history
+    found = {key: value for key, value in point.items() if "alpha" in key}
+    assert found == {f"probe-layers/alpha_q{q}": q / 100 for q in (0, 25, 50, 75, 100)}
+
+
+def test_the_overview_is_sent_once_until_other_trials_are_done(store: Store) -> None:
+    asked: list[Path] = []
+
+    def attach(folder: Path) -> Attachments:
+        asked.append(folder)
+        (folder / "curve.png").write_bytes(PIXEL)
+        row = {"claim": "c", "where": "w", "contrast": "a minus b", "verdict": "supported", "effect": 1.0, "n": 3}
+        return Attachments({"curve": folder / "curve.png"}, [row])
+
+    def sent() -> int:
+        return tracking.push(store.root, "pair", "offline", "coherence", None, attach=attach)
+
+    assert [sent(), sent()] == [2, 0]
+    finish(store, 1)
+    assert [sent(), sent()] == [2, 0]
+    assert len(asked) == 2
+    overviews = [run for run in offline_runs(store) if run.job == "overview"]
+    assert sorted(run.summary["done"] for run in overviews) == [1, 2]
+    assert overviews[0].group == "pair"
+    assert overviews[0].config["definition"] == "name: pair\n"
+    assert not any(folder.exists() for folder in asked)
+
+
+def test_an_overview_alone(store: Store) -> None:
+    def nothing(folder: Path) -> Attachments:
+        return Attachments()
+
+    assert tracking.push(store.root, "pair", "offline", "coherence", None, attach=nothing, trials=False) == 1
+    assert [run.job for run in offline_runs(store)] == ["overview"]
+
+
+def test_online_runs_are_begun_at_a_bounded_rate(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    finish(store, 1)
+    waited: list[float] = []
+    with serving() as server:
+        monkeypatch.setenv("WANDB_BASE_URL", server.address)
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        tracking.push(store.root, "pair", "online", "p", "me", per_minute=1, sleep=waited.append)
+    assert len(waited) == 2
+    assert all(0 < seconds <= 60 for seconds in waited)
+    tracking.push(store.root, "pair", "offline", "p", "me", per_minute=1, sleep=waited.append)
+    assert waited[2:] == [0.0, 0.0]
+    with pytest.raises(UserError, match="given 0, expected 1 or more"):
+        tracking.push(store.root, "pair", "offline", "p", "me", per_minute=0)
+
+
+@pytest.mark.parametrize(
+    ("environment", "netrc", "found"),
+    [
+        ({"WANDB_API_KEY": "k"}, "", True),
+        ({}, "machine api.wandb.ai login user password k", True),
+        ({"WANDB_BASE_URL": "http://here:1"}, "machine api.wandb.ai login user password k", False),
+        ({"WANDB_BASE_URL": "http://here:1"}, "machine here login user password k", True),
+        ({}, "machine", False),
+        ({}, None, False),
+    ],
+)
+def test_a_key_is_looked_for_where_the_client_does(
+    environment: dict[str, str], netrc: str | None, found: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("WANDB_API_KEY", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    if netrc is not None:
+        (tmp_path / "netrc").write_text(netrc)
+        (tmp_path / "netrc").chmod(0o600)
+    assert door.has_key() is found
+
+
 def test_a_push_that_broke_off_is_repeated_without_leftovers(store: Store) -> None:
     left = store.root / "wandb" / f"offline-run-20200101_000000-{ID}"
     left.mkdir(parents=True)
@@ -149,7 +251,7 @@ def test_a_raising_wandb_is_one_warning_and_leaves_nothing(store: Store, monkeyp
         raise wandb.errors.CommError("the server\nis down")
 
     monkeypatch.setattr(wandb, "init", broken)
-    with pytest.raises(tracking.TrackingError, match=r"W&B took 0 of 1 runs: CommError: the server is down") as caught:
+    with pytest.raises(door.TrackingError, match=r"W&B took 0 of 1 runs: CommError: the server is down") as caught:
         tracking.push(store.root, "pair", "offline", "coherence", None)
     assert caught.value.pushed == 0
     assert "\n" not in str(caught.value)
@@ -158,7 +260,7 @@ def test_a_raising_wandb_is_one_warning_and_leaves_nothing(store: Store, monkeyp
 
 def test_a_missing_wandb_says_how_to_get_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(tracking.TrackingError, match=r"pip install 'gradient-coherence\[sweep\]'"):
+    with pytest.raises(door.TrackingError, match=r"pip install 'gradient-coherence\[sweep\]'"):
         tracking.push(store.root, "pair", "offline", "coherence", None)
 
 
@@ -168,14 +270,14 @@ def test_a_missing_key_is_a_warning_and_no_question(
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(tracking.TrackingError, match="No API key configured"):
+    with pytest.raises(door.TrackingError, match="No API key configured"):
         tracking.push(store.root, "pair", "online", "coherence", None)
 
 
 def test_a_full_disk_is_a_warning(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(100, 100, 0))
-    with pytest.raises(tracking.TrackingError, match="only 0 KiB are free"):
+    with pytest.raises(door.TrackingError, match="only 0 KiB are free"):
         tracking.push(store.root, "pair", "offline", "coherence", None)
     assert offline_runs(store) == []
 

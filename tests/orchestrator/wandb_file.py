@@ -21,6 +21,7 @@ class OfflineRun:
     identity: str = ""
     project: str = ""
     group: str = ""
+    job: str = ""
     tags: list[str] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -45,7 +46,7 @@ def _take(run: OfflineRun, record: Any) -> None:
     match record.WhichOneof("record_type"):
         case "run":
             run.identity, run.project, run.group = record.run.run_id, record.run.project, record.run.run_group
-            run.tags = list(record.run.tags)
+            run.tags, run.job = list(record.run.tags), record.run.job_type
             run.config.update(_items(record.run.config.update))
         case "config":
             run.config.update(_items(record.config.update))

@@ -26,7 +26,8 @@ VIEWER = {
 
 
 class StandIn(ThreadingHTTPServer):
-    """`runs` holds variables of the runs that were made, `streams` the lines sent to each run's files."""
+    """`runs` holds variables of the runs that were made, `streams` the lines sent to each run's files, `views` those
+    of the reports. busy: so many more streams are answered with 429, too many requests."""
 
     daemon_threads = True
 
@@ -34,6 +35,8 @@ class StandIn(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.runs: list[dict[str, Any]] = []
         self.streams: dict[str, dict[str, list[str]]] = {}
+        self.views: list[dict[str, Any]] = []
+        self.busy = 0
 
     @property
     def address(self) -> str:
@@ -74,6 +77,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"data": self._query(json.loads(body))})
             return
         if stream := re.fullmatch(r"/files/[^/]+/[^/]+/([^/]+)/file_stream", self.path):
+            if self.server.busy:
+                self.server.busy -= 1
+                self._answer({}, 429)
+                return
             files = self.server.streams.setdefault(stream[1], {})
             for name, content in (json.loads(body).get("files") or {}).items():
                 files.setdefault(name, []).extend(content["content"])
@@ -83,6 +90,8 @@ class _Handler(BaseHTTPRequestHandler):
         given = request.get("variables") or {}
         if "upsertBucket" in request["query"]:
             self.server.runs.append(given)
+        if "upsertView" in request["query"]:
+            self.server.views.append(given)
         uploads = [{"name": name, "uploadUrl": f"{self.server.address}/up"} for name in given.get("files") or []]
         bucket = {
             "id": "b1",
@@ -99,6 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
             "serverInfo": {"cliVersionInfo": {"max_cli_version": "99"}, "latestLocalVersionInfo": None, "features": []},
             "upsertBucket": {"bucket": bucket, "inserted": True},
             "model": {"bucket": None},
+            "models": {"pageInfo": {"endCursor": None, "hasNextPage": False}, "edges": []},
+            "upsertView": {"view": {"id": "dmlldw==", "spec": given.get("spec") or "{}"}, "inserted": True},
             "createRunFiles": {"runID": "b1", "uploadHeaders": [], "files": uploads},
             "__type": {"fields": [], "inputFields": []},
         }
@@ -116,9 +127,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.readline()
         self.rfile.readline()
 
-    def _answer(self, content: dict[str, Any]) -> None:
+    def _answer(self, content: dict[str, Any], code: int = 200) -> None:
         body = json.dumps(content).encode()
-        self.send_response(200)
+        self.send_response(code)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
