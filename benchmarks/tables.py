@@ -86,6 +86,24 @@ def probe(result: dict[str, Any]) -> str:
     return f"{_table(['model', 'examples', 'probe / plain passes'], rows)}\n\n{text}"
 
 
+def aggregators(result: dict[str, Any]) -> str:
+    """Methods down, models across."""
+    rows = result["rows"]
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    cells = {(row["method"], row["model"]): row for row in rows}
+    lines = []
+    for method in dict.fromkeys(row["method"] for row in rows):
+        first = next(row for row in rows if row["method"] == method)
+        line = [method, "" if first["k"] is None else str(first["k"]), str(first["batch"])]
+        for model in models:
+            row = cells.get((method, model))
+            line.append(f"{row['ratio']:.2f} ({row['low']:.2f}-{row['high']:.2f})" if row else "not run")
+        lines.append(line)
+    repetitions = sorted({row["repetitions"] for row in rows})
+    text = f"Medians and quartiles of {' or '.join(map(str, repetitions))} bracketed repetitions."
+    return f"{_table(['method', 'k', 'batch', *models], lines)}\n\n{text}"
+
+
 def large_probe(result: dict[str, Any]) -> str:
     """A line for each number of examples."""
     rows = [[f"{row['examples']:,}", f"{row['seconds']:.1f} s", f"{row['mib']} MiB"] for row in result["large"]]
@@ -97,6 +115,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "efficiency": ("throughput", efficiency),
     "trivial": ("throughput", trivial),
     "startup": ("throughput", startup),
+    "aggregators": ("aggregators", aggregators),
     "probe": ("probe", probe),
     "probe-large": ("probe", large_probe),
 }
