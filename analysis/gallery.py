@@ -6,7 +6,7 @@ Redrawing is cheap and gives the same bytes: no date and no random identifier go
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +16,7 @@ import polars as pl
 
 from analysis.errors import Skipped, UserError
 from analysis.figures import FIGURES, Entry
+from analysis.marks import marks
 from analysis.store import Store
 from analysis.sweeps import Sweep, only, open_sweep, view
 from trainables.plugins import Plugin, PluginError, failed
@@ -25,7 +26,8 @@ from trainables.records import Location
 @dataclass(frozen=True)
 class Drawn:
     """One figure, in memory. caption: what is seen in these data; published: what the papers report; made: of which
-    trials, at which size."""
+    trials, at which size;
+    marks: what lies where, as `analysis.marks` reads it off the figure."""
 
     name: str
     title: str
@@ -35,6 +37,7 @@ class Drawn:
     caption: tuple[str, ...]
     published: str
     made: str = ""
+    marks: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,13 +98,13 @@ def redraw(store: Store, image: Location) -> Drawn:
 def _drawn(name: str, entry: Entry, store: Store, sweep: Sweep, shown: Sweep) -> Drawn:
     module = import_module(entry.module)
     data = module.collect(store, shown)
-    png, svg = _render(module, data, json.dumps(_facts(name, entry, sweep, shown), sort_keys=True))
+    png, svg, found = _render(module, data, json.dumps(_facts(name, entry, sweep, shown), sort_keys=True))
     parts = shown.members or (shown,)
     made = f"{shown.trials.height} trials of {', '.join(part.base for part in parts)}, at {shown.size}"
-    return Drawn(name, entry.title, png, svg, module.frame(data), module.caption(data), module.PUBLISHED, made)
+    return Drawn(name, entry.title, png, svg, module.frame(data), module.caption(data), module.PUBLISHED, made, found)
 
 
-def _render(module: object, data: object, description: str) -> tuple[bytes, bytes]:
+def _render(module: object, data: object, description: str) -> tuple[bytes, bytes, dict[str, Any]]:
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -117,7 +120,7 @@ def _render(module: object, data: object, description: str) -> tuple[bytes, byte
         FigureCanvasAgg(figure).print_png(png, metadata={"Software": "gradient-coherence", "Description": description})
         figure.set_layout_engine("none")
         FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None, "Description": description})
-    return png.getvalue(), svg.getvalue()
+        return png.getvalue(), svg.getvalue(), marks(figure)
 
 
 def _facts(name: str, entry: Entry, sweep: Sweep, shown: Sweep) -> dict[str, Any]:

@@ -1,9 +1,13 @@
-"""One HTML page about a sweep: no script, no external resource, everything from data escaped."""
+"""One HTML page about a sweep: one file without external resources, everything from data escaped.
+
+Its script is its own and known by its hash: the page's policy lets nothing else run, and nothing be fetched."""
 
 import base64
+import hashlib
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ import polars as pl
 from analysis.definition import parsed
 from analysis.errors import Skipped
 from analysis.evaluation import evaluate
+from analysis.failed import failures
 from analysis.figures import FIGURES
 from analysis.gallery import Drawn, NotDrawn, code_version, draw_all
 from analysis.launches import Launch, launches
@@ -21,12 +26,32 @@ from analysis.stats import KIND_WORDS, kind_of
 from analysis.store import Store
 from analysis.sweeps import Sweep, cell_label, view
 from analysis.theme import number, percent
+from analysis.verdict import Claim
 from trainables.records import relative
 
 TEMPLATE = "report.html.j2"
 FINISHED = ("completed", "diverged", "stopped")
 """Outcomes of an attempt that made its trial done."""
 LIMITS_NEED = ("label-noise", "evolution", "weak-directions")
+ORDER = ("supported", "contradicted", "mixed", "inconclusive", "not measured")
+COLUMNS = (
+    ("trial", False),
+    ("model", False),
+    ("labels", False),
+    ("aggregator", False),
+    ("seed", True),
+    ("outcome", False),
+    *((split, True) for split in ("train", "pristine", "corrupt", "test")),
+)
+"""Of the table of trials: name, whether it holds numbers."""
+
+FILTERS = {
+    "model": "model_label",
+    "labels": "noise_label",
+    "aggregator": "aggregator_label",
+    "seed": "spec_seed",
+    "outcome": "outcome",
+}
 TAGS = {
     "S": "seen in the paper's own text",
     "C": "seen in the authors' released code",
@@ -78,15 +103,32 @@ def render(store: Store, sweep: Sweep, results: Iterable[Drawn | NotDrawn] | Non
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"percent": percent, "number": number}
+    style, script = ((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     return environment.get_template(TEMPLATE).render(
-        **content(store, sweep, draw_all(store, sweep) if results is None else results)
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        **content(store, sweep, draw_all(store, sweep) if results is None else results),
     )
+
+
+def _hash(text: str) -> str:
+    """As a content security policy names what may run."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def in_script(content: object) -> str:
+    """JSON that stays data inside a script element, whatever it holds."""
+    text = json.dumps(content, ensure_ascii=True, allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def content(store: Store, sweep: Sweep, results: Iterable[Drawn | NotDrawn]) -> dict[str, Any]:
     """Everything the template shows."""
-    figures = [_figure(result) for result in results]
-    claims = evaluate(store, sweep)
+    at = f" --store {store.path}"
+    figures = [_figure(result, f"coherence figures {sweep.name}{at} --only ") for result in results]
+    claims, trials = evaluate(store, sweep), _trials(sweep)
     return {
         "sweep": sweep,
         "question": _question(sweep.definition),
@@ -95,7 +137,14 @@ def content(store: Store, sweep: Sweep, results: Iterable[Drawn | NotDrawn]) -> 
         "unmeasured": [claim.name for claim in claims if all(row.verdict == "not measured" for row in claim.rows)],
         "figures": figures,
         "limits": _limits(store, sweep),
-        "trials": _trials(sweep),
+        "trials": trials,
+        "columns": COLUMNS,
+        "filters": [
+            (name, list(dict.fromkeys(str(trial[column]) for trial in trials))) for name, column in FILTERS.items()
+        ],
+        "short": short(claims),
+        "failures": failures(store, [cell.trial_id for cell in sweep.missing]),
+        "retry": f"coherence retry {sweep.name}{at}",
         "cost": cost(store, sweep),
         "provenance": _provenance(sweep),
         "damaged": {relative(path, store.path): why for path, why in store.check(sweep.trial_ids).items()},
@@ -113,18 +162,45 @@ def _limits(store: Store, sweep: Sweep) -> tuple[Limit, ...]:
         return ()
 
 
-def _figure(result: Drawn | NotDrawn) -> dict[str, Any]:
+def _figure(result: Drawn | NotDrawn, command: str) -> dict[str, Any]:
     if isinstance(result, NotDrawn):
         return {**vars(result), "picture": None}
     return {
         "name": result.name,
         "title": result.title,
-        "picture": base64.b64encode(result.png).decode(),
+        "picture": base64.b64encode(_bare(result.svg)).decode(),
+        "width": round(result.marks["width"]),
+        "height": round(result.marks["height"]),
+        "marks": in_script(result.marks),
+        "command": command + result.name,
         "caption": result.caption,
         "published": result.published,
         "made": result.made,
         "papers": FIGURES[result.name].papers,
     }
+
+
+def _bare(svg: bytes) -> bytes:
+    """Without the metadata, which name every trial; the file on disk keeps them."""
+    return re.sub(rb"<metadata>.*?</metadata>|<!--.*?-->", b"", svg, flags=re.DOTALL)
+
+
+def short(claims: Sequence[Claim]) -> dict[str, Any]:
+    """counts: how many claims came to what; sentences: (verdict, what was found), of the claims that were measured."""
+    worst = [(claim, _verdict(claim)) for claim in claims]
+    counts = Counter(verdict for _, verdict in worst)
+    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ORDER if counts[verdict])
+    told = sorted(
+        ((verdict, claim.statement) for claim, verdict in worst if verdict != "not measured"),
+        key=lambda pair: ORDER.index(pair[0]),
+    )
+    return {"counts": f"Of {len(claims)} published claims: {said}.", "sentences": told}
+
+
+def _verdict(claim: Claim) -> str:
+    """Of a claim with several rows: the one that all measured rows share, `mixed` where they differ."""
+    found = {row.verdict for row in claim.rows} - {"not measured"}
+    return next(iter(found)) if len(found) == 1 else "mixed" if found else "not measured"
 
 
 def _question(definition: str) -> str:

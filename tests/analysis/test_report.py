@@ -4,8 +4,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from analysis.failed import Failure, failures
 from analysis.gallery import Drawn, NotDrawn
-from analysis.report import Expected, content, cost, expected, render
+from analysis.report import Expected, content, cost, expected, render, short
 from analysis.store import Store
 from analysis.sweeps import Sweep, open_sweep
 from tests.analysis.made_up import NONE, Effects, MadeUp, grid, permuted, write, write_rows
@@ -24,10 +25,11 @@ def test_the_page_is_complete_and_self_contained(
 ) -> None:
     for section in ("claims", "figures", "limits", "run", "trials", "cost", "provenance"):
         assert f'<section id="{section}">' in page
-    assert page.count("data:image/png;base64,") == len(drawn_demo)
+    assert page.count("data:image/svg+xml;base64,") == len(drawn_demo)
+    assert page.count('<script type="application/json"') == len(drawn_demo)
     assert page.count("<img alt=") == len(drawn_demo)
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)
-    assert "<script" not in page
+    assert page.count("<script>") == 1
     assert all(identity in page for identity in opened[1].trial_ids)
 
 
@@ -52,8 +54,13 @@ def test_everything_from_data_is_escaped(tmp_path: Path) -> None:
         sweep.trials.with_columns(pl.lit(value).alias(name) for name, value in columns.items()),
         (),
     )
-    page = render(opened, spoilt, ())
-    assert "<script" not in page
+    marks = {"width": 10.0, "height": 10.0, "panels": [{"title": "</script>" + evil + "\u2028"}]}
+    figure = Drawn("coherence-vs-step", evil, b"", b"<svg/>", pl.DataFrame(), (evil,), evil, evil, marks)
+    page = render(opened, spoilt, [figure])
+    assert page.count("<script>") == 1
+    assert page.count("</script>") == 2
+    assert evil not in page
+    assert "\u2028" not in page
     assert page.count("&lt;script&gt;") > 10
 
 
@@ -137,3 +144,39 @@ def test_the_page_says_how_right_the_plan_was(tmp_path: Path) -> None:
 def page_of(store: Path) -> str:
     opened = Store(store)
     return render(opened, open_sweep(opened, "demo"), [])
+
+
+def test_failures_are_grouped_by_what_went_wrong(tmp_path: Path) -> None:
+    specs = grid(corruptions=(NONE,))
+    path = write(tmp_path / "store", MadeUp(specs=specs, effects=EFFECTS, skipped=frozenset({0, 1, 2})))
+    ids = [trial_id(spec) for spec in specs]
+
+    def attempt(number: int, outcome: str, **more: object) -> dict[str, object]:
+        return {"attempt": number, "outcome": outcome, "started_at": 0.0, "ended_at": 1.0, **more}
+
+    bug = {"failure": "bug", "fingerprint": "aa", "message": "Traceback\n  here\nValueError: <b>no</b>"}
+    write_rows(path, "attempts", ids[0], [attempt(0, "failed", **bug)])
+    write_rows(path, "attempts", ids[1], [attempt(0, "failed", **bug)])
+    lost = {"failure": "infrastructure", "fingerprint": "bb", "message": None}
+    write_rows(path, "attempts", ids[2], [attempt(0, "failed", **bug), attempt(1, "failed", **lost)])
+    store = Store(path)
+    assert failures(store, ids) == [
+        Failure(2, "bug", "ValueError: <b>no</b>", ids[0]),
+        Failure(1, "infrastructure", "no traceback is recorded", ids[2]),
+    ]
+    assert failures(store, ids[:1]) == [Failure(1, "bug", "ValueError: <b>no</b>", ids[0])]
+    write_rows(path, "attempts", ids[2], [attempt(2, "interrupted")], part=1)
+    assert len(failures(Store(path), ids)) == 1
+    page = page_of(path)
+    assert "ValueError: &lt;b&gt;no&lt;/b&gt;" in page
+    assert f"coherence retry demo --store {path}" in page
+
+
+def test_what_was_found_is_said_first(opened: tuple[Store, Sweep]) -> None:
+    claims = content(*opened, ())["claims"]
+    found = short(claims)
+    measured = [claim for claim in claims if any(row.verdict != "not measured" for row in claim.rows)]
+    assert sorted(text for _, text in found["sentences"]) == sorted(claim.statement for claim in measured)
+    verdicts = [verdict for verdict, _ in found["sentences"]]
+    assert verdicts == sorted(verdicts, key=("supported", "contradicted", "mixed", "inconclusive").index)
+    assert f"Of {len(claims)} published claims" in found["counts"]
