@@ -10,6 +10,7 @@ import typer
 from analysis.errors import UserError
 
 if TYPE_CHECKING:
+    from analysis.differences import Difference
     from analysis.gallery import Drawn, NotDrawn
     from analysis.gaps import Gap, Planner
     from analysis.store import Store
@@ -172,6 +173,16 @@ def write_report(store: "Location", sweep: str | None = None, figures: Figures |
     return Report(path, opened.damaged)
 
 
+def compare(store: "Location", a: str, b: str, other: "Location | None" = None) -> "Difference":
+    """What differs between two sweeps, by name, or two finished trials, by id; B minus A. other: the store of B, where
+    it is not that of A. Raises UserError on misuse."""
+    from analysis.differences import difference
+    from analysis.store import Store
+
+    opened = Store(store)
+    return difference(opened, a, opened if other is None else Store(other), b)
+
+
 def is_drawn(store: "Location", sweep: str) -> bool:
     """Whether the report and the figures of a sweep are there and no trial has been added to the store since."""
     page, figures, trials = store / "reports" / f"{sweep}.html", store / "figures" / sweep, store / "trials"
@@ -198,9 +209,9 @@ def _open(store: "Location", sweep: str | None) -> "tuple[Store, Sweep]":
 
 
 def register(app: typer.Typer, planner: "Planner") -> None:
-    """Add `figures`, `claims` and `report` to the command; planner: says which trials the built-in sweeps plan."""
-    from analysis.verbs import claims, figures_command, report
+    """Add the verbs that read to the command; planner: says which trials the built-in sweeps plan."""
+    from analysis.verbs import claims, diff, figures_command, report
 
     app.command("figures")(figures_command(planner))
-    for command in (claims, report):
+    for command in (claims, report, diff):
         app.command()(command)

@@ -15,6 +15,7 @@ import typer
 from analysis.cli import (
     DEFAULT_STORE,
     Figures,
+    compare,
     draw_figures,
     evaluate_claims,
     figure_gaps,
@@ -178,3 +179,30 @@ def report(sweep: SweepArgument = None, store: StoreOption = DEFAULT_STORE) -> N
     result = write_report(store, sweep)
     typer.echo(str(result.path))
     _exit_on_damage(result.damaged)
+
+
+@_misuse_is_one_line
+def diff(
+    a: Annotated[str, typer.Argument(metavar="A", help="A sweep in the store, or a finished trial's id.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another of the same kind.")],
+    store: StoreOption = DEFAULT_STORE,
+    other: Annotated[
+        Any, typer.Option("--other-store", parser=_place, metavar="PLACE", help="Where B is, if not in --store.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare two sweeps arm by arm, paired by seed, or two trials; and where their numbers come from. B minus A.
+
+    Arms are matched by all axes that either sweep has; what is fixed in each and differs is listed first.
+
+    Example: coherence diff label-noise label-noise-slow
+    """
+    from dataclasses import asdict
+
+    from analysis.differences import difference_lines
+
+    found = compare(store, a, b, other)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2, allow_nan=False))
+    else:
+        typer.echo("\n".join(difference_lines(found)))

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from io import UnsupportedOperation
 from types import TracebackType
 from typing import Self, TextIO
@@ -14,7 +15,10 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from orchestrator.glance import Glance, last_of_each
 from orchestrator.remaining import Counts, left_between, seconds_left, summary
+from orchestrator.screen import Snapshot, screen
+from orchestrator.states import STATES
 
 PIPED_EVERY_S = 5.0
 """At most one plain line in this time,"""
@@ -28,12 +32,27 @@ PIPED_AT_LEAST_S = 60.0
 REDRAWS_PER_S = 2
 
 
+TALLEST = 24
+"""Lines of the screen at most, however tall the terminal is."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a screen by arm needs. states: of every trial of the sweep, kept up to date here; arms: by trial."""
+
+    sweep: str
+    states: dict[str, str]
+    arms: Mapping[str, str]
+    glance: Glance
+
+
 class Progress:
     """An observer that shows progress on a stream; a context manager.
 
     weights: estimated seconds by id of every trial that will run. slots: trials at once. where: where a
-    failed trial's traceback is; `{trial_id}` in it is filled in. The stream is written through a descriptor
-    of its own, so that it still leads to the terminal while a runner sends standard output to a log.
+    failed trial's traceback is; `{trial_id}` in it is filled in. sight: for a screen by arm, on a terminal.
+    The stream is written through a descriptor of its own, so that it still leads to the terminal while a runner sends
+    standard output to a log.
     """
 
     def __init__(
@@ -44,6 +63,7 @@ class Progress:
         *,
         where: str = "table attempts, trial {trial_id}",
         clock: Callable[[], float] = time.monotonic,
+        sight: Sight | None = None,
     ) -> None:
         self._weights, self._slots, self._where, self._clock = dict(weights), slots, where, clock
         self._given, self._gone = stream, False
@@ -57,6 +77,7 @@ class Progress:
         self._line_at, self._line_closed = self._began, 0
         self._console: Console | None = None
         self._live: Live | None = None
+        self._sight = sight
 
     def __enter__(self) -> Self:
         self._own = _duplicate(self._given)
@@ -71,12 +92,16 @@ class Progress:
                 redirect_stderr=False,
             )
             self._live.start()
+            if self._sight is not None:
+                self._sight.glance.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
+            if self._sight is not None:
+                self._sight.glance.stop()
             self._live.stop()
             self._live = None
         else:
@@ -91,6 +116,7 @@ class Progress:
         with self._lock:
             self._weights.setdefault(trial_id, 0.0)
             self._running[trial_id] = self._clock()
+            self._note_state(trial_id, "running")
         self._line()
 
     def finished(self, trial_id: str, outcome: str) -> None:
@@ -98,6 +124,7 @@ class Progress:
         with self._lock:
             now = self._clock()
             began = self._running.pop(trial_id, now)
+            self._note_state(trial_id, STATES.get(outcome, "failed" if outcome == "failed" else "pending"))
             if outcome not in ("interrupted", "held"):
                 self._closed.add(trial_id)
             if outcome == "failed":
@@ -119,6 +146,7 @@ class Progress:
             self._running.pop(trial_id, None)
             self._closed.add(trial_id)
             self._failed.add(trial_id)
+            self._note_state(trial_id, "failed")
         where = self._where.replace("{trial_id}", trial_id)
         self._say(f"failed: {trial_id}: {' '.join(message.split())} (traceback: {where})")
 
@@ -153,7 +181,37 @@ class Progress:
                 self._line_at, self._line_closed = self._clock(), len(self._closed)
             return due
 
+    def _note_state(self, trial_id: str, state: str) -> None:
+        if self._sight is not None and trial_id in self._sight.states:
+            self._sight.states[trial_id] = state
+
+    def _screen(self, sight: Sight, console: Console) -> Text:
+        with self._lock:
+            now, states = self._clock(), dict(sight.states)
+            running = {trial: now - began for trial, began in self._running.items()}
+            left = seconds_left(self._weights, self._taken, running, self._closed, self._slots)
+            between = left_between(left, self._weights, self._taken, self._closed)
+            gone, ended = now - self._began, len(self._closed)
+        sight.glance.want(last_of_each(states, sight.arms), [t for t, s in states.items() if s == "failed"])
+        seen = Snapshot(
+            sight.sweep,
+            states,
+            sight.arms,
+            elapsed_s=gone,
+            left_s=left,
+            between=between,
+            per_hour=3600 * ended / gone if ended and gone > 0 else None,
+            slots=self._slots,
+            curves=sight.glance.curves,
+            failures=sight.glance.failures,
+        )
+        width, height = console.size
+        lines = screen(seen, width, min(height - 1, TALLEST), plain=console.encoding != "utf-8")
+        return Text("\n".join(lines), no_wrap=True, overflow="crop")
+
     def _block(self) -> Group:
+        if self._sight is not None and self._console is not None:
+            return Group(self._screen(self._sight, self._console))
         counts = self.counts()
         bar = ProgressBar(total=max(1, counts.total), completed=counts.done + counts.failed)
         return Group(Text(self.text()), bar)

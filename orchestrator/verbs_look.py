@@ -1,6 +1,7 @@
 """The verbs that look and change nothing: list, schema, plan, status, failures, verify, compact."""
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add these verbs."""
     app.command("list")(list_)
-    for verb in (schema, plan, status, failures, verify, compact):
+    for verb in (schema, plan, status, show, failures, verify, compact):
         app.command()(verb)
 
 
@@ -120,21 +121,66 @@ def status(
     ] = None,
     store: StoreOption = RESULTS,
     as_json: JsonOption = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show the sweep as it goes on, by arm, until nothing is left to run.")
+    ] = False,
+    every: Annotated[float, typer.Option("--every", min=0.1, help="With --watch: seconds between two looks.")] = 5.0,
 ) -> None:
     """Count trials by state. With a sweep, --json prints one object; without, a list of them.
 
-    Example: coherence status demo --json
+    --watch reads the store alone: it can run on any machine that sees the store, and nothing of the sweep notices.
+
+    Example: coherence status demo --watch --every 10
     """
     from orchestrator.reading import Damage
     from orchestrator.show import status_lines
     from orchestrator.status import statuses_of
     from orchestrator.store import open_store
 
+    if watch:
+        if sweep is None or as_json:
+            raise UserError("--watch is for people, and for one sweep: name it, and leave out --json.")
+        _watch(store, sweep, every)
+        return
     damage = Damage()
     found = statuses_of(open_store(store), sweep, damage)
     content: Any = [one.as_json() for one in found]
     echo([json.dumps(content[0] if sweep else content)] if as_json else status_lines(found))
     exit_on(list(damage), failed=any(one.failed for one in found))
+
+
+def _watch(store: Any, sweep: str, every_s: float) -> None:
+    """On a terminal one screen that is drawn again; piped, a line whenever a count has changed."""
+    from rich.console import Console
+
+    from orchestrator.store import open_store
+    from orchestrator.watch import Watch, looks, show_lines, show_screens
+
+    console, watching = Console(), Watch(open_store(store), sweep)
+    show = show_screens if console.is_terminal and not console.is_dumb_terminal else show_lines
+    show(looks(watching, every_s), console)
+
+
+def show(
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="The id of a trial, or its beginning.")],
+    store: StoreOption = RESULTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell the story of one trial: what it is, its attempts, how its coherence went, what came of it.
+
+    Example: coherence show 0123 --json
+    """
+    from orchestrator.store import open_store
+    from orchestrator.story import find_trial, story, story_lines
+
+    opened = open_store(store)
+    told = story(opened, find_trial(opened, trial), at_store(store))
+    echo([json.dumps(told)] if as_json else story_lines(told, plain=not _draws_blocks()))
+
+
+def _draws_blocks() -> bool:
+    """Whether standard output takes characters beyond ASCII."""
+    return (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
 
 
 def failures(sweep: SweepArgument, store: StoreOption = RESULTS, as_json: JsonOption = False) -> None:

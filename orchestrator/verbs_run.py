@@ -11,6 +11,7 @@ import typer
 
 from orchestrator.completing import failures, sinks, sweeps
 from orchestrator.errors import UserError
+from orchestrator.events import Events
 from orchestrator.options import RESULTS, ScaleOption, StoreOption, SweepArgument, at_store, echo_errors
 from orchestrator.verbs_wandb import PROJECT, checked_mode
 from trainables.code import allowed
@@ -47,6 +48,21 @@ class Tracked:
     mode: "Mode"
     project: str
     entity: str | None
+
+
+@dataclass(frozen=True)
+class Told:
+    """Who is told of a launch: live runs in W&B where there is a `tracked`; events, machines in place of people."""
+
+    tracked: Tracked | None = None
+    events: Events | None = None
+
+    def say(self, text: str) -> None:
+        """Something to read once."""
+        typer.echo(text) if self.events is None else self.events.note(text)
+
+
+ALOUD = Told()
 
 
 @dataclass(frozen=True)
@@ -112,6 +128,9 @@ def _run_command(reading: Reading) -> Callable[..., None]:
             ),
         ] = None,
         allow_code: CodeOption = False,
+        as_json: Annotated[
+            bool, typer.Option("--json", help="Print a JSON line for whatever happens, and nothing else.")
+        ] = False,
         wandb: Annotated[
             str | None, typer.Option("--wandb", metavar="MODE", help="Show trials live in W&B: offline or online.")
         ] = None,
@@ -134,14 +153,15 @@ def _run_command(reading: Reading) -> Callable[..., None]:
         if (until is None) != (width is None) or (until is None) != (budget is None) or (until and figure):
             raise UserError("--until CLAIM, --width W and --budget N go together, with a sweep.")
         tracked = None if wandb is None else Tracked(checked_mode("--wandb", wandb), project, entity)
+        told = Told(tracked, Events(sys.stdout) if as_json else None)
         with allowed(_here(allow_code)):
             if figure is not None:
-                _run_for(figure, reading.needs_of(figure), scale, store, where, wanted, tracked)
+                _run_for(figure, reading.needs_of(figure), scale, store, where, wanted, told)
             elif sweep is not None and until is not None and width is not None and budget is not None:
                 reading.check_claim(until)
-                _run_until(sweep, scale, Goal(until, width, budget), store, where, reading, tracked)
+                _run_until(sweep, scale, Goal(until, width, budget), store, where, reading, told)
             elif sweep is not None:
-                run_and_tell(sweep, store, where, wanted, scale=scale, tracked=tracked)
+                run_and_tell(sweep, store, where, wanted, scale=scale, told=told)
 
     return run
 
@@ -158,14 +178,14 @@ def _run_for(
     store: Location,
     where: "Where",
     wanted: "Wanted",
-    tracked: "Tracked | None",
+    told: "Told",
 ) -> None:
     """What a figure needs: a single sweep as itself, several as a collection of their own."""
     from orchestrator.load import collect_sweeps
     from orchestrator.store import open_store
 
     loaded = collect_sweeps(f"for-{figure}", needs, open_store(store), scale)
-    _tell(loaded, f"--for {figure}" + (f" --scale {scale}" if scale else ""), store, where, wanted, tracked=tracked)
+    _tell(loaded, f"--for {figure}" + (f" --scale {scale}" if scale else ""), store, where, wanted, told=told)
 
 
 def retry(
@@ -204,7 +224,7 @@ def _run_until(
     store: Location,
     where: "Where",
     reading: Reading,
-    tracked: "Tracked | None",
+    told: "Told",
 ) -> None:
     """Exit 0 where the width is reached, 1 where the budget is spent first or a run did not finish."""
     from orchestrator.load import load_sweep
@@ -219,30 +239,41 @@ def _run_until(
         raise UserError(f"{loaded.name} is a collection; name one of its sweeps with --until.")
 
     def finish(grown: "LoadedSweep") -> bool:
-        summary = run_loaded(grown, store, where, _observer(store, grown.name, tracked), typer.echo, wanted=Wanted())
+        summary = run_loaded(grown, store, where, _observer(store, grown, told), told.say, wanted=Wanted())
         echo_errors(summary.damaged)
         return summary.exit_code == 0
 
-    ended = run_until(goal, loaded, finish, lambda name: reading.width_of(store, name, goal.claim), typer.echo)
+    ended = run_until(goal, loaded, finish, lambda name: reading.width_of(store, name, goal.claim), told.say)
     if ended is None:
         raise UserError(
             f"a run did not finish: look at `coherence failures {loaded.name}{at_store(store)}`, go on after."
         )
     how = "reached" if ended.reached else "not reached: the budget is spent"
-    typer.echo(f"{how} with {ended.seeds} seeds, {ended.added} trials added")
+    told.say(f"{how} with {ended.seeds} seeds, {ended.added} trials added")
     raise typer.Exit(0 if ended.reached else 1)
 
 
-def _observer(store: Location, sweep: str, tracked: "Tracked | None") -> "ObserverOf":
-    """Progress on standard error, and live runs in W&B if they are wanted."""
-    from orchestrator.progress import Progress
+def _observer(store: Location, loaded: "LoadedSweep", told: "Told") -> "ObserverOf":
+    """Progress on standard error, or events on standard output; and live runs in W&B if they are wanted."""
+    from orchestrator.arms import arms_of
+    from orchestrator.glance import Glance
+    from orchestrator.progress import Progress, Sight
+    from orchestrator.store import open_store
+    from trainables.spec import canonical_json
+
+    sweep = loaded.name
+    specs = {identity: canonical_json(spec) for identity, spec in loaded.specs.items()}
 
     where = f"{store}/attempts/{{trial_id}}"
 
     @contextmanager
     def observing(made: "Plan") -> "Iterator[Observer]":
-        with Progress(made.estimates, made.workers, sys.stderr, where=where) as progress:
-            if tracked is None:
+        if told.events is not None:
+            told.events.say("begin", sweep=sweep, to_run=len(made.to_run), planned=len(made.states), slots=made.workers)
+        sight = Sight(sweep, dict(made.states), arms := arms_of(specs), Glance(open_store(store), arms))
+        screen = Progress(made.estimates, made.workers, sys.stderr, where=where, sight=sight)
+        with told.events or screen as progress:
+            if (tracked := told.tracked) is None:
                 yield progress
                 return
             from orchestrator.tracking.live import Followed, Live, show_overview
@@ -264,7 +295,7 @@ def run_and_tell(
     *,
     scale: str | None = None,
     code_of_success: int | None = 0,
-    tracked: "Tracked | None" = None,
+    told: "Told" = ALOUD,
 ) -> None:
     """Run with progress on stderr; exits unless the run succeeded and `code_of_success` is None."""
     from orchestrator.load import load_sweep
@@ -274,7 +305,7 @@ def run_and_tell(
     wanted.check()
     loaded = load_sweep(sweep, open_store(store), scale=scale, stored_first=wanted.failed_only)
     spoken = sweep if scale is None else f"{sweep} --scale {scale}"
-    _tell(loaded, spoken, store, where, wanted, code_of_success=code_of_success, tracked=tracked)
+    _tell(loaded, spoken, store, where, wanted, code_of_success=code_of_success, told=told)
 
 
 def _tell(
@@ -285,16 +316,19 @@ def _tell(
     wanted: "Wanted",
     *,
     code_of_success: int | None = 0,
-    tracked: "Tracked | None" = None,
+    told: "Told" = ALOUD,
 ) -> None:
     """spoken: how to ask for the same again."""
     from orchestrator.run import run_loaded
     from orchestrator.show import counts
 
-    summary = run_loaded(loaded, store, where, _observer(store, loaded.name, tracked), typer.echo, wanted=wanted)
+    summary = run_loaded(loaded, store, where, _observer(store, loaded, told), told.say, wanted=wanted)
     if not summary.started:
-        typer.echo("nothing failed: nothing to retry" if wanted.failed_only else "nothing to run")
-    typer.echo(f"sweep {summary.status.sweep}: {counts(summary.status)}")
+        told.say("nothing failed: nothing to retry" if wanted.failed_only else "nothing to run")
+    if told.events is not None:
+        told.events.say("end", **summary.status.as_json(), exit_code=summary.exit_code)
+    else:
+        typer.echo(f"sweep {summary.status.sweep}: {counts(summary.status)}")
     echo_errors([*summary.damaged, *_next_moves(summary, spoken, store)])
     code = summary.exit_code or code_of_success
     if code is not None:

@@ -24,10 +24,11 @@ from orchestrator.provenance import collect
 from orchestrator.reading import DAMAGE
 from orchestrator.redaction import redact
 from orchestrator.revisions import specs_of
+from orchestrator.rows import rows_of, table_of
 from orchestrator.store import Store, open_store
 from orchestrator.tracking.door import Mode, cause_of, check_space, files_of, has_key, open_run, service
 from orchestrator.tracking.live import Live
-from orchestrator.tracking.mirror import config_of, final_of, history, name_of, rows_of, table_of, tags_of
+from orchestrator.tracking.mirror import config_of, final_of, history, name_of, tags_of
 from trainables.location import Location, locate
 from trainables.records import part_number
 

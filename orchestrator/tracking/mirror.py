@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from orchestrator.arms import flatten
 from orchestrator.plugins_used import names_foreign
-from orchestrator.store import COMPACTED, Store
-from trainables.location import Location, parquet_source
+from orchestrator.rows import table_of
+from orchestrator.store import Store
 from trainables.records import SCHEMAS
 from trainables.spec import parse_spec
 
@@ -77,15 +76,6 @@ def final_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """Final numbers and outcome, of a row of `trials`."""
     left_out = {*NOT_IN_SUMMARY, *SPEC_COLUMNS}
     return {key: value for key, value in row.items() if value is not None and key not in left_out}
-
-
-def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as `outer_inner` keys; a choice's `name` stands under the choice's own key."""
-    flat: dict[str, Any] = {}
-    for key, value in content.items():
-        path = prefix if key == "name" and prefix else f"{prefix}_{key}" if prefix else key
-        flat.update(flatten(value, path) if isinstance(value, Mapping) else {path: value})
-    return flat
 
 
 def thin(steps: Sequence[int], limit: int) -> list[int]:
@@ -150,18 +140,3 @@ def config_of(trial_id: str, text: str) -> dict[str, Any]:
     cell = {key: value for key, value in json.loads(text).items() if key != "seed"}
     arm = hashlib.sha256(json.dumps(cell, sort_keys=True).encode()).hexdigest()[:8]
     return {"trial_id": trial_id, "arm": arm, **flatten(spec)}
-
-
-def table_of(store: Store, table: str, trial_id: str) -> pl.DataFrame:
-    """Rows of one trial, from its own parts or from a compacted copy's."""
-    return rows_of(table, trial_id, store.parts(table, trial_id) or store.parts(table, COMPACTED))
-
-
-def rows_of(table: str, trial_id: str, files: Sequence[Location]) -> pl.DataFrame:
-    """Rows of one trial in some parts of a table."""
-    if not files:
-        return pl.DataFrame(schema=pl.from_arrow(SCHEMAS[table].empty_table()).schema)  # type: ignore[union-attr]
-    tables = [pq.read_table(parquet_source(path), filters=[("trial_id", "=", trial_id)]) for path in files]
-    found = pl.from_arrow(pa.concat_tables(tables))
-    assert isinstance(found, pl.DataFrame)
-    return found

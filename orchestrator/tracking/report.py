@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.arms import arm_name, telling
 from orchestrator.errors import UserError
 from orchestrator.load import load_sweep
 from orchestrator.redaction import redact
@@ -70,18 +71,6 @@ def told(store: Location, sweep: str, claims: Sequence[Mapping[str, Any]]) -> To
         by,
         claims,
     )
-
-
-def telling(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Config keys, seed apart, whose values differ among the trials."""
-    names = dict.fromkeys(key for config in configs for key in config)
-    apart = [key for key in names if len({json.dumps(config.get(key)) for config in configs}) > 1]
-    return [key for key in apart if key not in ("seed", "trial_id", "arm")]
-
-
-def arm_name(config: Mapping[str, Any], by: Sequence[str]) -> str:
-    """`corruption none, aggregator winsorized, aggregator_level 4`; `all trials` where nothing differs."""
-    return ", ".join(f"{key} {config[key]}" for key in by if config.get(key) is not None) or "all trials"
 
 
 def claims_table(claims: Sequence[Mapping[str, Any]]) -> str:

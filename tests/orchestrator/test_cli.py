@@ -37,10 +37,12 @@ VERBS = [
     "figures",
     "claims",
     "report",
+    "show",
+    "diff",
 ]
 
 
-@pytest.mark.parametrize("verb", [*VERBS, "wandb push"])
+@pytest.mark.parametrize("verb", [*VERBS, "wandb push", "wandb report"])
 def test_every_help_ends_with_an_example(verb: str, coherence: Coherence) -> None:
     code, out, _ = coherence(*verb.split(), "--help")
     assert code == 0

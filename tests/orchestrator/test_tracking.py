@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from orchestrator.arms import flatten
 from orchestrator.errors import UserError
 from orchestrator.revisions import record_sweep
 from orchestrator.store import Store, create_store
 from orchestrator.tracking import door
 from orchestrator.tracking import push as tracking
 from orchestrator.tracking.ledger import Ledger
-from orchestrator.tracking.mirror import POINTS, flatten, mirror, thin
+from orchestrator.tracking.mirror import POINTS, mirror, thin
 from orchestrator.tracking.overview import Attachments
 from tests.orchestrator.ray_session import tiny
 from tests.orchestrator.wandb_file import OfflineRun, read_run

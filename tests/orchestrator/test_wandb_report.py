@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from orchestrator.arms import arm_name, telling
 from orchestrator.errors import UserError
 from orchestrator.revisions import record_sweep
 from orchestrator.store import create_store
 from orchestrator.tracking.door import TrackingError
-from orchestrator.tracking.report import MOST_ARMS, Told, arm_name, claims_table, save, specification, telling, told
+from orchestrator.tracking.report import MOST_ARMS, Told, claims_table, save, specification, told
 from tests.orchestrator.ray_session import tiny
 from tests.orchestrator.wandb_server import serving
 from trainables.spec import trial_id
