@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ from orchestrator.options import (
     exit_on,
     place,
 )
+from trainables.code import allowed
 
 if TYPE_CHECKING:
     from orchestrator.nodes import Cluster
@@ -208,6 +210,9 @@ def verify(
         int | None,
         typer.Option("--steps", min=0, help="Compare up to this many steps on. Left out: what a minute allows."),
     ] = None,
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Import module:object that the trial names, also from this folder.")
+    ] = False,
 ) -> None:
     """Replay a finished trial in this process and compare its states with the digests in the store; writes nothing.
 
@@ -225,7 +230,8 @@ def verify(
     from orchestrator.verify import verify as replay_and_compare
 
     damage = Damage()
-    found = replay_and_compare(open_store(store), trial, damage, first=first, steps=steps)
+    with allowed(str(Path.cwd()) if allow_code else None):
+        found = replay_and_compare(open_store(store), trial, damage, first=first, steps=steps)
     echo(verdict_lines(found))
     exit_on(list(damage), failed=found.difference is not None)
 

@@ -1,7 +1,7 @@
 """`module:object` in a sweep file: code that is neither built in nor published. Torch-free.
 
-Nothing is imported for such a name unless `allowed` says so, which the command does for `run --allow-code` and
-`retry --allow-code` alone. The object is an Entry of `trainables.registry`, or a function with the signature of its
+Nothing is imported for such a name unless `allowed` says so, which the command does for `--allow-code` of `run`,
+`retry` and `verify` alone. The object is an Entry of `trainables.registry`, or a function with the signature of its
 kind. The SHA-256 of the module's file is part of the choice: edited code makes other trials, and a node with another
 file refuses.
 """

@@ -116,6 +116,17 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_trial_is_replayed_with_the_flag_alone(ran: Path, tmp_path: Path) -> None:
+    trial = min(path.name for path in (ran / "results" / "trials").iterdir())
+    (tmp_path / "my_code.py").write_text(MODULE)
+    refused = coherence("verify", trial, "--store", str(ran / "results"), cwd=tmp_path)
+    assert refused.returncode == 2
+    assert not (tmp_path / "imported").exists()
+    done = coherence("verify", trial, "--store", str(ran / "results"), "--allow-code", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "imported").exists()
+
+
 NEVER = {
     "run": ["run", "coded.yaml", "--local"],
     "plan": ["plan", "coded.yaml"],
