@@ -4,7 +4,7 @@ DEVICE ?= cpu
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-cluster check format models reference bench papers validation audit hashes clean
+.PHONY: help install demo test test-all test-cluster check format docs models reference bench papers validation audit hashes clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,11 +39,16 @@ format: install  ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: install  ## build the site of docs/ into site/; a warning is an error
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 models: install  ## write docs/models.md from the registry of models
 	$(BIN)/python -m trainables.models.table > docs/models.md
 
-reference: install  ## write docs/registries.md from the registries
+reference: install  ## write docs/registries.md from the registries and docs/cli.md from the help
 	$(BIN)/python -m orchestrator.reference > docs/registries.md
+	$(BIN)/python -m orchestrator.cli_reference > docs/cli.md
 
 bench: install  ## the engine, aggregators and probes beside the libraries (DEVICE=cuda on a GPU); reading 1,000 trials
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
@@ -75,4 +80,4 @@ hashes:  ## rewrite requirements-hashed.txt from constraints.txt; needs a networ
 		--custom-compile-command "make hashes" -o requirements-hashed.txt
 
 clean:  ## remove the environment and caches; results/ stays
-	rm -rf .venv .audit .hashes .ruff_cache .mypy_cache .hypothesis build *.egg-info
+	rm -rf site .venv .audit .hashes .ruff_cache .mypy_cache .hypothesis build *.egg-info

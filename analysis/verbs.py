@@ -110,7 +110,14 @@ def figures_command(planner: "Planner") -> Callable[..., None]:
     ) -> None:
         """Draw the figures of a sweep: PNG, SVG and the data behind each as Parquet and CSV.
 
-        Example: coherence figures demo --out pictures
+        A figure that these trials cannot feed is skipped with the reason. --status says which trials each figure still
+        lacks; --from makes an image again from the trials that it names.
+
+        \b
+        Example:
+          coherence figures demo --out pictures
+          coherence figures demo --only coherence-vs-step
+          coherence figures --status --scale laptop
         """
         _refuse_mixed(status, scale, source, out, as_json)
         if status:
@@ -156,7 +163,13 @@ def claims(
 ) -> None:
     """Say which published claims hold in a sweep: supported, contradicted, inconclusive or not measured.
 
-    Example: coherence claims demo --json
+    A verdict needs 3 seeds: supported when the whole 95 % interval is beyond the claim's margin, contradicted when it
+    is below zero (docs/claims.md). The table comes first, then every contrast with its interval.
+
+    \b
+    Example:
+      coherence claims demo --short
+      coherence claims demo --json
     """
     from analysis.evaluation import claim_lines, table
 

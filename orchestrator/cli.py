@@ -29,11 +29,25 @@ Answer = TypeVar("Answer")
 # typer carries its own copy of click and shows this class only as a base.
 _ClickError: type[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
+HELP = """Sweeps that measure gradient coherence while networks train, and what the results say.
+
+SWEEP is a built-in name, a path to a .yaml, or a name in the store: a folder `results`, or what --store says. `plan`
+writes nothing, `run` does what is missing, the others read. `coherence VERB --help` ends with examples.
+
+\b
+Example:
+  coherence list
+  coherence plan demo
+  coherence run demo
+  coherence status demo
+  coherence report demo
+"""
+
 app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Sweeps that measure gradient coherence. Start with: coherence plan demo",
+    help=HELP,
 )
 
 

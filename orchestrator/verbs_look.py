@@ -40,7 +40,12 @@ def list_(
 ) -> None:
     """List the sweeps and everything that a sweep can name.
 
-    Example: coherence list --describe
+    Built-in sweeps, those of the store, and of each registry the built-in names and those of installed packages.
+
+    \b
+    Example:
+      coherence list
+      coherence list --describe
     """
     from orchestrator.revisions import sweep_names
     from orchestrator.show import list_lines
@@ -51,6 +56,9 @@ def list_(
 
 def schema() -> None:
     """Print the JSON Schema of a sweep file, for editors.
+
+    It knows the packages that are installed. A first line `# yaml-language-server: $schema=sweep.schema.json` in a
+    sweep file then gives completion and marks mistakes.
 
     Example: coherence schema > sweep.schema.json
     """
@@ -80,7 +88,14 @@ def plan(
 ) -> None:
     """Say what a run would do and cost; writes nothing.
 
-    Example: coherence plan demo --nodes "4x(cpu=8,gpu=1)" --price 1.20
+    Trials by state, CPU time, GPU-hours, wall time and disk space, each with an interval, for this machine or for the
+    nodes that are named. The dry run of `run`: a mistake in a sweep file is found here.
+
+    \b
+    Example:
+      coherence plan demo
+      coherence plan label-noise --scale laptop --calibrate
+      coherence plan demo --nodes "4x(cpu=8,gpu=1)" --price 1.20
     """
     from orchestrator.installed import require
     from orchestrator.load import load_sweep
@@ -130,9 +145,14 @@ def status(
 ) -> None:
     """Count trials by state. With a sweep, --json prints one object; without, a list of them.
 
+    Exit code 1 where a trial failed: `coherence failures SWEEP` says why, `coherence retry SWEEP` runs those again.
     --watch reads the store alone: it can run on any machine that sees the store, and nothing of the sweep notices.
 
-    Example: coherence status demo --watch --every 10
+    \b
+    Example:
+      coherence status
+      coherence status demo --json
+      coherence status demo --watch --every 10
     """
     from orchestrator.reading import Damage
     from orchestrator.show import status_lines

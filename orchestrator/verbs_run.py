@@ -139,7 +139,17 @@ def _run_command(reading: Reading) -> Callable[..., None]:
     ) -> None:
         """Run what is missing of a sweep; trials that are done are left alone.
 
-        Example: coherence run label-noise --scale laptop --store results
+        On this machine's cores through a Ray of its own, with --local in this process, with --address on a cluster.
+        The same command goes on after Ctrl-C or a crash, each trial from its newest checkpoint, and after a change of
+        the sweep file runs what is new. `coherence plan SWEEP` says beforehand what that is.
+
+        \b
+        Example:
+          coherence run label-noise --scale laptop
+          coherence run mine.yaml --local
+          coherence run mine.yaml --address auto --store s3://my-bucket/store
+          coherence run --for long-run --scale laptop
+          coherence run demo --until robust-memorises-less --width 0.05 --budget 100
         """
         from orchestrator.plan import Wanted
         from orchestrator.run import Where

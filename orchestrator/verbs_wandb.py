@@ -23,6 +23,10 @@ SweepInStore = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep in t
 ProjectOption = Annotated[str, typer.Option("--project", help="W&B project.")]
 EntityOption = Annotated[str | None, typer.Option("--entity", help="W&B user or team.")]
 PROJECT = "gradient-coherence"
+HELP = """Mirror a store to Weights & Biases; nothing depends on it.
+
+Example: coherence wandb push demo --mode offline
+"""
 
 
 def checked_mode(option: str, given: str) -> "Mode":
@@ -36,7 +40,7 @@ def checked_mode(option: str, given: str) -> "Mode":
 
 def make_app(attach_of: AttachOf) -> typer.Typer:
     """`coherence wandb`."""
-    app = typer.Typer(rich_markup_mode=None, help="Mirror a store to Weights & Biases.")
+    app = typer.Typer(rich_markup_mode=None, help=HELP)
 
     @app.command()
     def push(

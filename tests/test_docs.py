@@ -3,8 +3,10 @@
 import json
 import re
 import shlex
+import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from typer.testing import CliRunner
@@ -15,6 +17,7 @@ from orchestrator.load import parse_sweep
 from orchestrator.new import KINDS
 from orchestrator.sweep import Sweep
 from orchestrator.yaml_file import parse_yaml
+from tests.pages import PAGES, blocks_of
 from trainables.gradients.support import RULES
 from trainables.instruments import CHOSEN
 from trainables.models import MODELS
@@ -26,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    return [block.text for block in blocks_of(page, language)]
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +51,8 @@ def commands() -> list[list[str]]:
     return [line[1:] for line in lines if line and line[0] == "coherence"]
 
 
-def test_the_readme_shows_the_main_verbs():
-    assert {line[0] for line in commands()} >= {"list", "plan", "run", "status", "figures", "claims", "report"}
+def test_the_readme_shows_five_commands_to_feel_at_home():
+    assert [line[0] for line in commands()] == ["plan", "run", "status", "figures", "report"]
 
 
 def test_the_readme_commands_leave_what_they_promise(results):
@@ -58,15 +61,14 @@ def test_the_readme_commands_leave_what_they_promise(results):
     assert (results / "results/reports/label-noise.html").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "docs/store.md", "docs/python.md", "docs/reading.md", "docs/extending.md"]
-)
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page, "python")])
 def test_python_snippets_run(page, results, monkeypatch, capsys):
+    """Each by itself, beside the store of the README's sweep, in a module of its own."""
     monkeypatch.chdir(results)
-    snippets = blocks(page, "python")
-    assert snippets
-    for snippet in snippets:
-        exec(compile(snippet, page, "exec"), {})
+    for snippet in blocks(page, "python"):
+        module = ModuleType("snippet")
+        monkeypatch.setitem(sys.modules, "snippet", module)
+        exec(compile(snippet, page, "exec"), module.__dict__)
 
 
 def test_three_readers_give_the_same_numbers(results, monkeypatch, capsys):
@@ -116,12 +118,6 @@ def test_the_store_page_names_every_table_and_column():
         section = page.split(f"## `{table}`")[1].split("\n## ")[0]
         for field in schema:
             assert f"| `{field.name}` | {field.type} |" in section, (table, field.name)
-
-
-def test_links_between_pages_lead_somewhere():
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
-            assert (page.parent / target).exists(), (page.name, target)
 
 
 def test_the_sweep_page_names_every_key_and_field():

@@ -49,6 +49,21 @@ def test_help_ends_with_an_example_that_parses(verb: tuple[str, ...]) -> None:
         context.close()
 
 
+@pytest.mark.parametrize("path", [(), ("wandb",)], ids=["coherence", "wandb"])
+def test_help_of_a_group_ends_with_examples_that_parse(path: tuple[str, ...]) -> None:
+    group = GROUP
+    for name in path:
+        group = group.commands[name]
+    found = re.findall(r"coherence [^\n]*", (group.help or "").rpartition("Example:")[2])
+    assert found, "no example"
+    assert (group.help or "").rstrip().endswith(found[-1])
+    for example in found:
+        words = shlex.split(example)[1:]
+        verb = next(verb for verb in VERBS if tuple(words[: len(verb)]) == verb)
+        assert verb[: len(path)] == path
+        VERBS[verb].make_context(" ".join(verb), words[len(verb) :]).close()
+
+
 @EVERY
 def test_every_argument_and_option_is_explained(verb: tuple[str, ...]) -> None:
     assert [one.name for one in VERBS[verb].params if not getattr(one, "help", None) and one.name != "help"] == []
