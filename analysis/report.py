@@ -194,7 +194,8 @@ def short(claims: Sequence[Claim]) -> dict[str, Any]:
         ((verdict, claim.statement) for claim, verdict in worst if verdict != "not measured"),
         key=lambda pair: ORDER.index(pair[0]),
     )
-    return {"counts": f"Of {len(claims)} published claims: {said}.", "sentences": told}
+    mixed = " Mixed: its contrasts came to different verdicts." if counts["mixed"] else ""
+    return {"counts": f"Of {len(claims)} published claims: {said}.{mixed}", "sentences": told}
 
 
 def _verdict(claim: Claim) -> str:
