@@ -115,7 +115,7 @@ class Progress:
         """An attempt begins."""
         with self._lock:
             self._weights.setdefault(trial_id, 0.0)
-            self._running[trial_id] = self._clock()
+            self._running.setdefault(trial_id, self._clock())  # a worker that was replaced: all of it counts
             self._note_state(trial_id, "running")
         self._line()
 

@@ -291,7 +291,10 @@ def _observer(store: Location, loaded: "LoadedSweep", told: "Told") -> "Observer
             live = Live(str(store.absolute()), sweep, tracked.mode, tracked.project, tracked.entity)
             with Followed(live, progress, store) as followed:
                 yield followed
-            if not followed.interrupted and (warning := show_overview(live)):
+            if followed.interrupted:
+                return
+            progress.note("W&B: drawing figures and judging claims for the sweep's overview")
+            if warning := show_overview(live):
                 progress.note(warning)
 
     return observing
