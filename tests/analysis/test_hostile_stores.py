@@ -58,7 +58,8 @@ def test_no_tag_of_the_page_comes_from_data(hostile: Store) -> None:
     drawn = list(draw_all(hostile, sweep, names))
     assert sum(isinstance(one, Drawn) for one in drawn) >= 2
     page = render(hostile, sweep, drawn)
-    assert "<script" not in page
+    assert page.count("<script>") == 1
+    assert page.count("<script") == 1 + sum(isinstance(one, Drawn) for one in drawn)  # the page's own, and its data
     assert "<img src=x" not in page
     assert page.count("&lt;script&gt;") >= 5
     for one in drawn:

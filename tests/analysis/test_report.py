@@ -169,7 +169,7 @@ def test_failures_are_grouped_by_what_went_wrong(tmp_path: Path) -> None:
     assert len(failures(Store(path), ids)) == 1
     page = page_of(path)
     assert "ValueError: &lt;b&gt;no&lt;/b&gt;" in page
-    assert f"coherence retry demo --store {path}" in page
+    assert "coherence retry demo" in page
 
 
 def test_what_was_found_is_said_first(opened: tuple[Store, Sweep]) -> None:

@@ -174,7 +174,7 @@ def test_a_command_is_copied_or_selected(shown: Shown) -> None:
     place = shown.page.locator(f"figure:has({CHART}) .again")
     place.locator("button").click()
     place.locator("button", has_text="ed").wait_for()
-    assert place.locator("code").inner_text().startswith("coherence figures demo --store ")
+    assert place.locator("code").inner_text().startswith("coherence figures demo --only ")
 
 
 def test_the_page_is_whole_without_its_script(browser: Browser, report: Path, drawn_demo: dict[str, Drawn]) -> None:
