@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from orchestrator.claims import owner_of
 from orchestrator.errors import one_line
-from orchestrator.failures import STORE_IS_FULL, failure_class
+from orchestrator.failures import STORE_IS_FULL, Failure, failure_class
 from orchestrator.families import Families
-from orchestrator.history import close_lost, failures_since, newest_attempt
+from orchestrator.history import close_lost, failures_since, newest_attempt, record_lost
 from orchestrator.observer import Observer
 from orchestrator.resources import ClusterError
 from orchestrator.retries import may_retry, retry_note
@@ -43,6 +43,7 @@ class Endings:
         self._observer, self._store, self._specs = observer, store, specs
         self._stop_family, self._stop_all = stop_family, stop_all
         self._firsts = {identity: store.next_attempt(identity) for identity in specs}
+        self._awaited = dict(self._firsts)  # the attempt whose row the newest worker was to write
         self._families = Families()
         self._over: set[str] = set()
         self._kills = 0
@@ -134,11 +135,20 @@ class Endings:
                 raise error
             owner = owner_of(self._store, identity)
             if owner is None or owner.driver == self._driver:  # else another driver's worker has it by now
-                close_lost(self._store, identity, self._store.next_attempt(identity) - 1, failure, why)
+                self._close_row(identity, failure, why, lost=lost)
         except OSError as storage:
             self.fatal = self.fatal or storage
             self._stop_all()
         return why
+
+    def _close_row(self, identity: str, failure: Failure, why: str, *, lost: bool) -> None:
+        """A process that was lost before it wrote its row gets one, or it could be lost without end."""
+        following = self._store.next_attempt(identity)
+        if lost and following == self._awaited[identity]:
+            record_lost(self._store, identity, following, failure, why)
+        else:
+            close_lost(self._store, identity, following - 1, failure, why)
+        self._awaited[identity] = self._store.next_attempt(identity)
 
     def _look_at_family(self, identity: str) -> None:
         if line := self._families.add(self._specs[identity], newest_attempt(self._store, identity)):

@@ -40,6 +40,20 @@ def is_open(store: Store, identity: str, attempt: int) -> bool:
     return attempt_row(store, identity, attempt).get("outcome") == "running"
 
 
+def record_lost(store: Store, identity: str, attempt: int, failure: Failure, why: str) -> None:
+    """The row of an attempt whose process ended before it wrote any: so it counts among those that failed."""
+    row = {
+        "trial_id": identity,
+        "attempt": attempt,
+        "outcome": "failed",
+        "failure": failure,
+        "error_class": LOST,
+        "fingerprint": failure,
+        "message": why,
+    }
+    write_part(store.attempt_file(identity, attempt), "attempts", [row], tag="closing")
+
+
 def close_lost(store: Store, identity: str, attempt: int, failure: Failure, why: str) -> bool:
     """Close the row of an attempt that is gone, if it is open; whether it was. When it ended is not known."""
     row = attempt_row(store, identity, attempt)

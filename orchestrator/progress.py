@@ -36,6 +36,10 @@ TALLEST = 24
 """Lines of the screen at most, however tall the terminal is."""
 
 
+TOLD = 3
+"""Failures that are told in full above a screen; it counts the rest."""
+
+
 @dataclass(frozen=True)
 class Sight:
     """What a screen by arm needs. states: of every trial of the sweep, kept up to date here; arms: by trial."""
@@ -78,6 +82,7 @@ class Progress:
         self._console: Console | None = None
         self._live: Live | None = None
         self._sight = sight
+        self._notes: set[str] = set()
 
     def __enter__(self) -> Self:
         self._own = _duplicate(self._given)
@@ -147,12 +152,19 @@ class Progress:
             self._closed.add(trial_id)
             self._failed.add(trial_id)
             self._note_state(trial_id, "failed")
+            counted = self._live is not None and self._sight is not None and len(self._failed) > TOLD
+        if counted:
+            return  # the screen has the numbers by class
         where = self._where.replace("{trial_id}", trial_id)
         self._say(f"failed: {trial_id}: {' '.join(message.split())} (traceback: {where})")
 
     def note(self, text: str) -> None:
-        """Shown at once."""
-        self._say(text)
+        """Shown at once; above a screen once, however often it comes."""
+        with self._lock:
+            again = self._live is not None and text in self._notes
+            self._notes.add(text)
+        if not again:
+            self._say(text)
 
     def counts(self) -> Counts:
         """Where the launch stands."""

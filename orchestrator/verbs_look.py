@@ -180,7 +180,8 @@ def _watch(store: Any, sweep: str, every_s: float) -> None:
 
     console, watching = Console(), Watch(open_store(store), sweep)
     show = show_screens if console.is_terminal and not console.is_dumb_terminal else show_lines
-    show(looks(watching, every_s), console)
+    last = show(looks(watching, every_s), console)
+    exit_on([], failed="failed" in last.states.values())
 
 
 def show(

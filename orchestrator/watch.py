@@ -103,17 +103,19 @@ def looks(watch: Watch, every_s: float, wait: Callable[[float], object] = time.s
         wait(every_s)
 
 
-def show_screens(seen: Iterable[Snapshot], console: Console) -> None:
-    """Draw each over the one before."""
+def show_screens(seen: Iterable[Snapshot], console: Console) -> Snapshot:
+    """Draw each over the one before; the last of them, of which there is one at least."""
     with Live(console=console, auto_refresh=False) as live:
         for one in seen:
             width, height = console.size
             lines = screen(one, width, min(height - 1, TALLEST), plain=console.encoding != "utf-8")
             live.update(Text("\n".join(lines), no_wrap=True, overflow="crop"), refresh=True)
+            last = one
+    return last
 
 
-def show_lines(seen: Iterable[Snapshot], console: Console) -> None:
-    """A line whenever a count has changed."""
+def show_lines(seen: Iterable[Snapshot], console: Console) -> Snapshot:
+    """A line whenever a count has changed; the last snapshot, of which there is one at least."""
     before = None
     for one in seen:
         counts = Counter(one.states.values())
@@ -121,7 +123,8 @@ def show_lines(seen: Iterable[Snapshot], console: Console) -> None:
             said = ", ".join(f"{state} {counts[state]}" for state in SHOWN if counts[state])
             left = f"; about {duration(one.left_s)} left" if one.left_s is not None else ""
             console.print(Text(f"{one.sweep}: {said}{left}"), soft_wrap=True)
-        before = counts
+        before, last = counts, one
+    return last
 
 
 def _in(states: dict[str, str], state: str) -> list[str]:

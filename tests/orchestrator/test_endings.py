@@ -7,8 +7,9 @@ import pytest
 
 from orchestrator.attempt import RunOptions, run_attempt
 from orchestrator.endings import KILLS, Endings
-from orchestrator.history import attempt_row, is_open
+from orchestrator.history import attempt_row, failures_since, is_open
 from orchestrator.resources import ClusterError
+from orchestrator.retries import RETRIES, may_retry
 from orchestrator.store import Store
 from tests.orchestrator.fakes import FakeTrial, Killed
 from tests.orchestrator.ray_session import Recorder
@@ -57,6 +58,23 @@ def test_a_lost_worker_is_recorded_and_comes_again(launched: Launched) -> None:
     assert launched.row() == ("failed", "infrastructure")
     assert len([note for note in launched.observer.notes if "its worker was lost" in note]) == 1
     assert launched.stops == []
+
+
+def test_a_worker_that_was_lost_before_it_wrote_a_word_counts_too(launched: Launched) -> None:
+    other = launched.ids[1]
+    for number in range(5):
+        launched.endings.recovers(other, LOST)
+        assert attempt_row(launched.store, other, number)["failure"] == "infrastructure"
+    assert len(launched.observer.notes) == RETRIES["infrastructure"]
+    assert not may_retry(failures_since(launched.store, other, launched.endings.first_attempt(other)))
+
+
+def test_an_attempt_that_told_its_end_is_not_told_twice(launched: Launched, fake_trial: FakeTrial) -> None:
+    other, fake_trial.before = launched.specs[2], lambda _: None
+    assert run_attempt(other, RunOptions(str(launched.store.root)), lambda: False) != "failed"
+    launched.endings.recovers(trial_id(other), LOST)
+    assert attempt_row(launched.store, trial_id(other), 0)["outcome"] == "completed"
+    assert launched.store.next_attempt(trial_id(other)) == 1
 
 
 def test_one_that_nobody_starts_again_is_told(launched: Launched) -> None:

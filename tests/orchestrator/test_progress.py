@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.progress import Progress
+from orchestrator.glance import Glance
+from orchestrator.progress import TOLD, Progress, Sight
 from orchestrator.quiet import quiet
 from orchestrator.remaining import Counts, duration, left_between, seconds_left, span, summary
+from orchestrator.store import Store
 
 
 class Clock:
@@ -197,3 +199,26 @@ def test_a_terminal_shows_one_block_and_lines_above_it(monkeypatch: pytest.Monke
     os.close(ours)
     assert "a notice" in shown
     assert "1 of 2 done" in shown
+
+
+def test_above_a_screen_a_note_comes_once_and_failures_are_told_until_it_counts_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    trials = [f"{k:012x}" for k in range(6)]
+    arms = dict.fromkeys(trials, "an arm")
+    sight = Sight("demo", dict.fromkeys(trials, "pending"), arms, Glance(Store(tmp_path), arms))
+    ours, theirs = pty.openpty()
+    weights = dict.fromkeys(trials, 1.0)
+    with os.fdopen(theirs, "w", encoding="utf-8") as stream, Progress(weights, 1, stream, sight=sight) as progress:
+        for trial in trials:
+            progress.started(trial)
+            progress.note("a worker was lost")
+            progress.failed(trial, "ValueError: no")
+            progress.finished(trial, "failed")
+    shown = everything(ours).decode()
+    os.close(ours)
+    assert shown.count("a worker was lost") == 1
+    assert shown.count("ValueError: no") == TOLD
+    assert set(sight.states.values()) == {"failed"}
+    assert "an arm" in shown

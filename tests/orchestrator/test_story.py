@@ -165,3 +165,17 @@ def test_misuse_is_one_line(ran, arguments, capsys):
 def test_piped_it_prints_lines(ran, capsys):
     assert cli.main(["status", "pair", "--watch", "--store", str(ran[0])]) == 0
     assert capsys.readouterr().out == "pair: done 4\n"
+
+
+def test_watching_says_that_something_failed(ran, tmp_path, capsys):
+    import shutil
+
+    shutil.copytree(ran[0], tmp_path / "store")
+    store = open_store(tmp_path / "store")
+    one = min(path.name for path in (tmp_path / "store" / "trials").iterdir())
+    (row,) = pq.read_table(store.attempt_file(one, 0)).to_pylist()
+    write_part(store.attempt_file(one, 0), "attempts", [{**row, "outcome": "failed", "failure": "bug"}], tag="test")
+    store.trial_file(one).unlink()
+    assert cli.main(["status", "pair", "--watch", "--store", str(tmp_path / "store")]) == 1
+    assert capsys.readouterr().out == "pair: done 3, failed 1\n"
+    assert Watch(store, "pair").snapshot().failures == {"bug": 1}
