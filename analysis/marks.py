@@ -4,11 +4,15 @@ Read off matplotlib's artists after the figure is laid out, so that no figure ne
 know what lies under a pointer.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from analysis.labels import borrowed, label, names, title, value
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -27,7 +31,8 @@ DPI = 72
 
 def marks(figure: "Figure") -> dict[str, Any]:
     """width, height; panels: box [x, y, width, height], title, x, y (labels), x_names, y_names (of named places),
-    series: name, color, points: rows [left, top, x, y, low, high], the last two null where there is no interval."""
+    series: name, color, across (whether intervals are of x), points: rows [left, top, x, y, low, high], the last two
+    null where there is no interval."""
     before = figure.dpi
     figure.set_dpi(DPI)
     try:
@@ -40,21 +45,32 @@ def marks(figure: "Figure") -> dict[str, Any]:
 
 def _panel(axes: "Axes", height: float) -> dict[str, Any]:
     box = axes.get_window_extent()
-    lines, bars = list(_lines(axes)), list(_bars(axes))
-    series = [*lines, *bars, *_clouds(axes)]
+    series = [*_stroked(list(_lines(axes))), *_bars(axes), *_clouds(axes)]
     return {
         "box": [_short(v) for v in (box.x0, height - box.y1, box.width, box.height)],
-        "title": " ".join((axes.get_title(loc="left") or axes.get_title()).split()),
-        "x": _label(axes, "x"),
-        "y": _label(axes, "y"),
-        "x_names": _names(axes, "x"),
-        "y_names": _names(axes, "y"),
-        "series": [made for one in series if (made := _placed(axes, height, *one))["points"]],
+        "title": borrowed(axes, title, column=True, step=-1),
+        "x": borrowed(axes, partial(label, which="x"), column=True, step=1),
+        "y": borrowed(axes, partial(label, which="y"), column=False, step=-1),
+        "x_names": names(axes, "x"),
+        "y_names": names(axes, "y"),
+        "series": [made for one in series if (made := _placed(axes, height, one))["points"]],
     }
 
 
-Series = tuple[str, Any, Array, Array, Array, Array]
-"""Name, colour, x, y, low, high."""
+MADE_UP = re.compile(r"_(child\d+|container\d+|nolegend_|line\d+|collection\d+)")
+"""Labels that matplotlib gives to what has none."""
+
+
+class Series(NamedTuple):
+    """One condition of a panel. across: whether low and high are of x, not of y."""
+
+    name: str
+    color: str
+    x: Array
+    y: Array
+    low: Array
+    high: Array
+    across: bool = False
 
 
 def _lines(axes: "Axes") -> Iterator[Series]:
@@ -75,7 +91,30 @@ def _lines(axes: "Axes") -> Iterator[Series]:
         x, y = (np.asarray(values, dtype=float) for values in (one.get_xdata(), one.get_ydata()))
         color = to_hex(one.get_color())  # type: ignore[arg-type]
         name, ends = barred.get(one, (_said(one), bands.pop(color, np.empty((0, 2)))))
-        yield name, color, x, y, *_interval(ends, x)
+        yield Series(name, color, x, y, *_interval(ends, x))
+
+
+def _stroked(lines: Sequence[Series]) -> Iterator[Series]:
+    """Lines, where a nameless stroke straight up or across becomes the interval of the next single point that lies on
+    it in its colour. One without length lies as the others of the panel do."""
+    lying = any(one.x[0] != one.x[1] and one.y[0] == one.y[1] for one in lines if not one.name and len(one.x) == 2)
+    taken: dict[int, Series] = {}
+    for place, stroke in enumerate(lines):
+        after = next((k for k in range(place + 1, len(lines)) if k not in taken and _holds(stroke, lines[k])), None)
+        if after is not None:
+            across = bool(stroke.x[0] != stroke.x[1] or (lying and stroke.y[0] == stroke.y[1]))
+            ends = np.sort(stroke.x if across else stroke.y)
+            taken[after] = lines[after]._replace(low=ends[:1], high=ends[1:], across=across)
+            taken[place] = stroke._replace(x=ends[:0], y=ends[:0], low=ends[:0], high=ends[:0])
+    yield from (taken.get(place, one) for place, one in enumerate(lines))
+
+
+def _holds(stroke: Series, point: Series) -> bool:
+    if stroke.name or (len(stroke.x), len(point.x)) != (2, 1) or stroke.color != point.color:
+        return False
+    near = 1e-9 * (np.abs(point.x[0]) + np.abs(point.y[0]))  # ends and centre were rounded apart
+    inside = [v.min() - near <= at[0] <= v.max() + near for v, at in ((stroke.x, point.x), (stroke.y, point.y))]
+    return all(inside) and bool(stroke.x[0] == stroke.x[1] or stroke.y[0] == stroke.y[1])
 
 
 def _is_drawn(axes: "Axes", line: "Line2D") -> bool:
@@ -118,7 +157,7 @@ def _bars(axes: "Axes") -> Iterator[Series]:
         x = np.array([end[0] for end in ends])
         y = np.array([end[1] + side for end, side in zip(ends, sides, strict=True)])
         nothing = np.full(len(x), np.nan)
-        yield _said(bars), to_hex(bars.patches[0].get_facecolor()), x, y, nothing, nothing
+        yield Series(_said(bars), to_hex(bars.patches[0].get_facecolor()), x, y, nothing, nothing)
 
 
 def _clouds(axes: "Axes") -> Iterator[Series]:
@@ -131,13 +170,12 @@ def _clouds(axes: "Axes") -> Iterator[Series]:
             shades = cloud.get_facecolor()
             color = to_hex(shades[0]) if len(shades) else "#000000"  # type: ignore[index, arg-type]
             nothing = np.full(len(place), np.nan)
-            yield _said(cloud), color, place[:, 0], place[:, 1], nothing, nothing
+            yield Series(_said(cloud), color, place[:, 0], place[:, 1], nothing, nothing)
 
 
-def _placed(
-    axes: "Axes", height: float, name: str, color: str, x: Array, y: Array, low: Array, high: Array
-) -> dict[str, Any]:
+def _placed(axes: "Axes", height: float, one: Series) -> dict[str, Any]:
     """The points that are inside the panel, where they are and what they say."""
+    x, y = one.x, one.y
     places = axes.transData.transform(np.column_stack((x, y))) if len(x) else np.empty((0, 2))
     box = axes.get_window_extent().padded(1.0)
     shown = np.flatnonzero(
@@ -150,51 +188,21 @@ def _placed(
     if len(shown) > POINTS:
         shown = shown[np.unique(np.linspace(0, len(shown) - 1, POINTS).round().astype(int))]
     rows = [
-        [_short(places[i, 0]), _short(height - places[i, 1]), *(_value(v) for v in (x[i], y[i], low[i], high[i]))]
+        [
+            _short(places[i, 0]),
+            _short(height - places[i, 1]),
+            *(value(v) for v in (x[i], y[i], one.low[i], one.high[i])),
+        ]
         for i in shown
     ]
-    return {"name": name, "color": color, "points": rows}
+    return {"name": one.name, "color": one.color, "across": one.across, "points": rows}
 
 
 def _said(artist: "Artist | Any") -> str:
-    """Its label, empty for one that matplotlib made up."""
+    """Its label. An underscore keeps one out of the legend, not out of here; empty for one that matplotlib made up."""
     label = str(artist.get_label() or "")
-    return "" if label.startswith("_") else label
-
-
-def _label(axes: "Axes", which: str) -> str:
-    """The axis' label, or that of a panel that shares the axis."""
-    own: str = getattr(axes, f"get_{which}label")()
-    if own:
-        return " ".join(own.split())
-    shared: Iterable[Any] = getattr(axes, f"get_shared_{which}_axes")().get_siblings(axes)
-    return next((" ".join(text.split()) for other in shared if (text := getattr(other, f"get_{which}label")())), "")
-
-
-def _names(axes: "Axes", which: str) -> dict[str, str]:
-    """Text of the ticks that are named by words: value, as `_value` writes it, -> text."""
-    axis = getattr(axes, f"{which}axis")
-    named = {f"{_value(tick.get_loc())}": " ".join(tick.label1.get_text().split()) for tick in axis.get_major_ticks()}
-    return {place: text for place, text in named.items() if text and not _is_number(text)}
-
-
-def _is_number(text: str) -> bool:
-    if text.startswith("$"):  # a power, as matplotlib writes it
-        return True
-    try:
-        float(text.replace(",", "").replace("\N{MINUS SIGN}", "-"))
-    except ValueError:
-        return False
-    return True
+    return "" if MADE_UP.fullmatch(label) else label.removeprefix("_")
 
 
 def _short(value: float) -> float:
     return round(float(value), 1)
-
-
-def _value(value: float) -> float | int | None:
-    """Four significant digits; null where undefined."""
-    if not np.isfinite(value):
-        return None
-    found = float(f"{value:.4g}") if abs(value) < 1e4 or value != round(value) else float(value)
-    return int(found) if found == int(found) and abs(found) < 1e15 else found

@@ -6,7 +6,16 @@ const MOST = 12; // times that a chart can be enlarged
 
 function number(value) {
   if (value === null) return "undefined";
-  return Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(2) : value.toLocaleString("en");
+  const size = Math.abs(value);
+  // The value was rounded where it was written; not once more here.
+  if (Number.isInteger(value) ? size >= 1e12 : size >= 1e5 || size < 1e-3) return value.toExponential();
+  return value.toLocaleString("en", { maximumFractionDigits: 12 });
+}
+
+// What stands at a place. Named places stand at whole numbers; series beside one another, at up to half a step from them.
+function said(names, value) {
+  const whole = Math.round(value);
+  return names[String(value)] ?? (whole in names && Math.abs(value - whole) < 0.5 ? names[String(whole)] : number(value));
 }
 
 class Chart {
@@ -19,7 +28,10 @@ class Chart {
     this.at = null; // [panel, series, point]
     this.tip = box.appendChild(Object.assign(document.createElement("div"), { className: "tip", hidden: true }));
     this.dot = box.appendChild(Object.assign(document.createElement("div"), { className: "mark", hidden: true }));
-    this.tip.setAttribute("role", "status");
+    // The keys are the chart's own, also in a screen reader, which is told here what they show: a tip that comes and goes may go unread.
+    this.told = box.parentElement.appendChild(Object.assign(document.createElement("div"), { className: "unseen" }));
+    this.told.setAttribute("role", "status");
+    box.setAttribute("role", "application");
     box.tabIndex = 0;
     this.tools = box.parentElement.querySelector(".tools");
     this.tools.hidden = false;
@@ -42,7 +54,9 @@ class Chart {
         this.held = null;
         box.classList.remove("dragged");
       });
-    box.addEventListener("pointerleave", () => this.held || this.hide());
+    box.addEventListener("pointercancel", () => this.hide());
+    // A finger leaves when it is lifted, and what it covered can be read then.
+    box.addEventListener("pointerleave", (event) => this.held || event.pointerType === "touch" || this.hide());
     box.addEventListener("dblclick", () => this.reset());
     box.addEventListener("blur", () => this.hide());
     box.addEventListener("keydown", (event) => this.key(event));
@@ -96,7 +110,8 @@ class Chart {
     const series = panel.series[at[1]];
     const point = series.points[at[2]];
     const [, , x, y, low, high] = point;
-    const named = (names, value) => names[String(value)] ?? number(value);
+    const interval = low === null ? "" : ` [${number(low)}, ${number(high)}]`;
+    const places = (label, names, value) => (label || !Object.keys(names).length ? `${label || "value"}: ` : "") + said(names, value);
     this.tip.replaceChildren();
     const line = (text, kind = "span") => this.tip.appendChild(Object.assign(document.createElement(kind), { textContent: text }));
     const head = line(series.name || panel.title, "strong");
@@ -104,8 +119,8 @@ class Chart {
     swatch.style.background = series.color;
     head.prepend(swatch);
     if (panel.title && series.name) line(panel.title);
-    line(`${panel.x || "x"}: ${named(panel.x_names, x)}`);
-    line(`${panel.y || "y"}: ${named(panel.y_names, y)}${low === null ? "" : ` [${number(low)}, ${number(high)}]`}`);
+    line(places(panel.x, panel.x_names, x) + (series.across ? interval : ""));
+    line(places(panel.y, panel.y_names, y) + (series.across ? "" : interval));
     const [left, top] = this.where(point);
     this.tip.hidden = this.dot.hidden = false;
     Object.assign(this.dot.style, { left: `${left}px`, top: `${top}px`, background: series.color });
@@ -135,12 +150,22 @@ class Chart {
   step(series, point) {
     const all = this.marks.panels.flatMap((panel, p) => panel.series.map((_, s) => [p, s]));
     if (!all.length) return;
-    const here = this.at ?? [...all[0], -1];
+    const here = this.at ?? [...all[0], series ? 0 : -1];
     const now = all.findIndex(([p, s]) => p === here[0] && s === here[1]);
     const [p, s] = all[(now + series + all.length) % all.length];
     const last = this.marks.panels[p].series[s].points.length - 1;
-    this.show([p, s, Math.min(last, Math.max(0, here[2] + point))]);
+    this.show([p, s, series && this.at ? this.beside(p, s) : Math.min(last, Math.max(0, here[2] + point))]);
     this.bring();
+    this.told.textContent = [...this.tip.children].map((one) => one.textContent).join("; ");
+  }
+
+  // The point of a series that lies in its panel where the point shown lies in its own: series may have other steps.
+  beside(p, s) {
+    const along = (panel, point) => (point[0] - panel.box[0]) / panel.box[2];
+    const own = this.marks.panels[this.at[0]];
+    const place = along(own, own.series[this.at[1]].points[this.at[2]]);
+    const far = this.marks.panels[p].series[s].points.map((point) => Math.abs(along(this.marks.panels[p], point) - place));
+    return far.indexOf(Math.min(...far));
   }
 
   // Move an enlarged chart so that the point which is shown is in view.
@@ -203,12 +228,14 @@ class Table {
     const numeric = head.classList.contains("n");
     const value = (row) => {
       const text = row.cells[column].textContent.trim();
-      return numeric ? Number.parseFloat(text.replace(",", "")) : text;
+      return numeric ? Number.parseFloat(text.replaceAll(",", "")) : text;
     };
+    const values = new Map(this.rows.map((row) => [row, value(row)]));
+    const words = new Intl.Collator("en", { numeric: true });
     const order = (a, b) => {
-      const [one, other] = [value(a), value(b)];
+      const [one, other] = [values.get(a), values.get(b)];
       if (numeric && (Number.isNaN(one) || Number.isNaN(other))) return Number.isNaN(one) - Number.isNaN(other); // last
-      const found = numeric ? one - other : one.localeCompare(other, "en", { numeric: true });
+      const found = numeric ? one - other : words.compare(one, other);
       return down ? -found : found;
     };
     this.body.append(...[...this.rows].sort(order));
@@ -225,7 +252,7 @@ class Table {
       const text = row.textContent.toLowerCase();
       const fits =
         words.every((word) => text.includes(word)) &&
-        wanted.every(([column, value]) => !value || row.cells[column].textContent.trim() === value);
+        wanted.every(([column, value]) => !value || row.cells[column].textContent === value);
       row.hidden = !fits;
       shown += fits;
     }

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -126,7 +127,8 @@ def in_script(content: object) -> str:
 
 def content(store: Store, sweep: Sweep, results: Iterable[Drawn | NotDrawn]) -> dict[str, Any]:
     """Everything the template shows."""
-    figures = [_figure(result, f"coherence figures {sweep.name} --only ") for result in results]
+    named = shlex.quote(sweep.name)
+    figures = [_figure(result, f"coherence figures {named} --only ") for result in results]
     claims, trials = evaluate(store, sweep), _trials(sweep)
     return {
         "sweep": sweep,
@@ -143,7 +145,7 @@ def content(store: Store, sweep: Sweep, results: Iterable[Drawn | NotDrawn]) -> 
         ],
         "short": short(claims),
         "failures": failures(store, [cell.trial_id for cell in sweep.missing]),
-        "retry": f"coherence retry {sweep.name}",
+        "retry": f"coherence retry {named}",
         "cost": cost(store, sweep),
         "provenance": _provenance(sweep),
         "damaged": {relative(path, store.path): why for path, why in store.check(sweep.trial_ids).items()},

@@ -26,7 +26,8 @@ def draw_nulls(axes: "Axes", nulls: tuple[Null, ...]) -> None:
         x, low, high = array(null.x), array(null.low), array(null.high)
         axes.fill_between(x, low, high, color="#b5b5b5", alpha=0.55, linewidth=0)
         for edge in (low, high):
-            axes.plot(x, edge, color=SPLITS[null.group].color, linewidth=0.7, linestyle=":")
+            name = f"_null worlds: {null.group}"  # the legend says the dots once for all
+            axes.plot(x, edge, color=SPLITS[null.group].color, linewidth=0.7, linestyle=":", label=name)
 
 
 def signed_axis(axes: "Axes", panel: Panel) -> None:

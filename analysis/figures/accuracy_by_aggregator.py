@@ -158,8 +158,23 @@ def _draw_finals(axes: "Axes", finals: tuple[Final, ...]) -> None:
         style = _style(one.style)
         if one.low is not None and one.high is not None:
             axes.plot([place, place], [one.low, one.high], color=style.color, linewidth=2, alpha=0.6)
-        axes.plot([place] * len(one.values), one.values, "_", color=style.color, markersize=5, alpha=0.6)
-        axes.plot(place, one.center, style.marker, color=style.color, markersize=5)
+        axes.plot(
+            [place] * len(one.values),
+            one.values,
+            "_",
+            color=style.color,
+            markersize=5,
+            alpha=0.6,
+            label=f"_{one.aggregator}, by seed",
+        )
+        axes.plot(
+            place,
+            one.center,
+            style.marker,
+            color=style.color,
+            markersize=5,
+            label=f"_{one.aggregator} (n = {len(one.values)})",
+        )
     axes.set_xticks(range(len(SPLITS)), SPLITS)
     axes.set_xlim(-0.5, len(SPLITS) - 0.5)
     share_axis(axes, None)

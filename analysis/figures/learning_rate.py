@@ -137,7 +137,12 @@ def draw(data: Data, figure: "Figure") -> None:
                 best = row.best.get(one.key)
                 value = None if best is None else _at(one, best)
                 if best is not None and value is not None:
-                    ring = {"markersize": 11, "markerfacecolor": "none", "markeredgewidth": 1.6}
+                    ring = {
+                        "markersize": 11,
+                        "markerfacecolor": "none",
+                        "markeredgewidth": 1.6,
+                        "label": f"_{one.key}: own best rate",
+                    }
                     axes.plot(best, value, "o", markeredgecolor=_style(one).color, zorder=4, **ring)  # type: ignore[arg-type]
             shares(axes, row.guessing)
         row_label(axes_row[0], row.panels[0].row, "share of examples")

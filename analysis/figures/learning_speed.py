@@ -148,11 +148,19 @@ def _draw_now(axes: "Axes", panel: Panel, halves: tuple[Half, ...], level: float
             draw_line(axes, one, _style(one))
         else:
             style = _style(one)
-            axes.plot(one.x, one.center, color=style.color, linewidth=1, linestyle=style.dashes)  # type: ignore[arg-type]
+            axes.plot(one.x, one.center, color=style.color, linewidth=1, linestyle=style.dashes, label=f"_{one.key}")  # type: ignore[arg-type]
     for half in halves:
         for step in half.steps:
             if step is not None:
-                axes.plot(step, LEVEL, marker="|", markersize=14, markeredgewidth=1.5, color=SPLITS[half.group].color)
+                axes.plot(
+                    step,
+                    LEVEL,
+                    marker="|",
+                    markersize=14,
+                    markeredgewidth=1.5,
+                    color=SPLITS[half.group].color,
+                    label=f"_half of {half.group} learnt",
+                )
     step_axis(axes, last_x((panel,)), label=False)
     share_axis(axes, level)
     halves_said = "\n".join(line for half in halves for line in textwrap.wrap(_half_words(half), 80))

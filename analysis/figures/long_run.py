@@ -126,7 +126,8 @@ def draw(data: Data, figure: "Figure") -> None:
             for xs, ys in zip(one.seed_x, one.seed_y, strict=True):
                 step = next((x for x, y in zip(xs, ys, strict=True) if y is not None and y >= LEVEL), None)
                 if step is not None:
-                    axes_row[0].plot(step, LEVEL, "|", markersize=11, markeredgewidth=1.4, color=_style(one).color)
+                    mark = {"markersize": 11, "markeredgewidth": 1.4, "color": _style(one).color}
+                    axes_row[0].plot(step, LEVEL, "|", **mark, label=f"_{one.key}: half reached")  # type: ignore[arg-type]
         row_label(axes_row[0], row.panels[0].row, "share of examples")
     close(figure, TITLE, data.foot, flat([row.panels for row in data.rows]), _style)
 

@@ -136,9 +136,24 @@ def _draw_effects(axes: "Axes", data: Data) -> None:
     for one in data.effects:
         place = names.index(one.factor) + SHIFTS[one.labels]
         color = COLORS[one.labels]
-        axes.plot(np.exp(one.pairs), [place] * len(one.pairs), "|", color=color, alpha=0.3, markersize=7)
+        axes.plot(
+            np.exp(one.pairs),
+            [place] * len(one.pairs),
+            "|",
+            color=color,
+            alpha=0.3,
+            markersize=7,
+            label=f"_{_words(one)}, by pair",
+        )
         axes.plot(np.exp([one.low, one.high]), [place, place], color=color, linewidth=2.2)
-        axes.plot(np.exp(one.center), place, MARKERS[one.labels], color=color, markersize=6, label=_labels(data, one))
+        axes.plot(
+            np.exp(one.center),
+            place,
+            MARKERS[one.labels],
+            color=color,
+            markersize=6,
+            label=_labels(data, one) or f"_{_words(one)} (n = {one.seeds})",
+        )
     axes.axvline(1, color=GREY, linewidth=1)
     axes.set_xscale("log")
     _plain_ticks(axes)
@@ -153,8 +168,11 @@ def _draw_effects(axes: "Axes", data: Data) -> None:
 def _labels(data: Data, one: Effect) -> str | None:
     """Legend of the first effect on these labels."""
     first = next(other for other in data.effects if other.labels == one.labels)
-    words = "real over random" if one.labels == "both" else one.labels
-    return f"{words} labels (n = {one.seeds})" if one is first else None
+    return f"{_words(one)} (n = {one.seeds})" if one is first else None
+
+
+def _words(one: Effect) -> str:
+    return f"{'real over random' if one.labels == 'both' else one.labels} labels"
 
 
 def _plain_ticks(axes: "Axes") -> None:

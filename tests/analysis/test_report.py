@@ -1,4 +1,5 @@
 import re
+import shlex
 from pathlib import Path
 
 import polars as pl
@@ -180,3 +181,17 @@ def test_what_was_found_is_said_first(opened: tuple[Store, Sweep]) -> None:
     verdicts = [verdict for verdict, _ in found["sentences"]]
     assert verdicts == sorted(verdicts, key=("supported", "contradicted", "mixed", "inconclusive").index)
     assert f"Of {len(claims)} published claims" in found["counts"]
+
+
+def test_commands_say_what_they_make_and_not_where_the_store_was(tmp_path: Path, drawn_demo: dict[str, Drawn]) -> None:
+    path = write(tmp_path / "my store", MadeUp(specs=grid(corruptions=(NONE,), seeds=1), effects=EFFECTS))
+    store = Store(path)
+    found = content(store, open_sweep(store, "demo"), [drawn_demo["learning-curves"]])
+    assert shlex.split(found["figures"][0]["command"]) == ["coherence", "figures", "demo", "--only", "learning-curves"]
+    assert shlex.split(found["retry"]) == ["coherence", "retry", "demo"]
+
+
+def test_a_page_of_nothing_has_no_empty_lists(tmp_path: Path) -> None:
+    specs = grid(corruptions=(NONE,))
+    page = page_of(write(tmp_path, MadeUp(specs=specs, effects=EFFECTS, skipped=frozenset(range(3)))))
+    assert not re.search(r"<(ul|tbody|select)>\s*</", page)

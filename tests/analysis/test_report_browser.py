@@ -211,3 +211,115 @@ def test_names_from_data_run_nothing(
     assert found.page.evaluate("window.ran") is None
     found.check(path)
     context.close()
+
+
+MADE = {
+    "width": 400.0,
+    "height": 200.0,
+    "panels": [
+        {
+            "box": [0.0, 0.0, 400.0, 200.0],
+            "title": "ends",
+            "x": "",
+            "y": "rate",
+            "x_names": {"0": "corrupt", "1": "test"},
+            "y_names": {},
+            "series": [
+                {
+                    "name": "mean",
+                    "color": "#000000",
+                    "across": False,
+                    "points": [[20.0 + 40 * k, 50.0, k / 10 - 0.2, 0.0015, 0.00012, 123456] for k in range(9)],
+                },
+                {
+                    "name": "median",
+                    "color": "#0072b2",
+                    "across": True,
+                    "points": [[20.0, 150.0, 0.8, 1, 0.7, 0.9], [340.0, 150.0, 1.2, 2, None, None]],
+                },
+            ],
+        }
+    ],
+}
+
+
+@pytest.fixture
+def made(browser: Browser, tmp_path: Path, opened: tuple[Store, Sweep]) -> Iterator[Page]:
+    """A page of one figure, on a phone that is touched."""
+    import polars as pl
+
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="400" height="200"/>'
+    figure = Drawn("coherence-vs-step", "Made", b"", svg, pl.DataFrame(), ("seen",), "published", "made", MADE)
+    path = tmp_path / "made.html"
+    path.write_text(render(*opened, [figure]), encoding="utf-8")
+    context = browser.new_context(viewport={"width": 360, "height": 800}, has_touch=True)
+    found = Shown(context.new_page(), path)
+    yield found.page
+    found.check(path)
+    context.close()
+
+
+def lines(page: Page) -> list[str]:
+    return page.locator(f"{CHART} .tip span").all_inner_texts()
+
+
+def test_a_tip_says_values_as_they_are_and_places_by_name(made: Page) -> None:
+    made.locator(CHART).focus()
+    made.keyboard.press("ArrowRight")
+    assert lines(made) == ["ends", "corrupt", "rate: 0.0015 [1.2e-4, 123,456]"]
+    made.keyboard.press("ArrowDown")
+    assert lines(made) == ["ends", "test [0.7, 0.9]", "rate: 1"]
+
+
+def test_up_and_down_stay_at_the_place(made: Page) -> None:
+    made.locator(CHART).focus()
+    for _ in range(9):
+        made.keyboard.press("ArrowRight")
+    made.keyboard.press("ArrowDown")
+    assert lines(made)[2] == "rate: 2"
+    made.keyboard.press("ArrowLeft")
+    made.keyboard.press("ArrowUp")
+    assert lines(made)[1] == "corrupt"
+    told = made.locator(f"figure:has({CHART}) > [role=status]").text_content()
+    assert told is not None
+    assert "mean; ends; corrupt" in told
+    assert made.locator(CHART).get_attribute("role") == "application"
+
+
+def test_what_a_finger_touched_stays_when_it_is_lifted(made: Page) -> None:
+    chart = made.locator(CHART)
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box is not None
+    unit = box["width"] / MADE["width"]  # type: ignore[operator]
+    made.touchscreen.tap(box["x"] + 20 * unit, box["y"] + 150 * unit)
+    assert lines(made)[2] == "rate: 1"
+    made.touchscreen.tap(box["x"] + 200 * unit, box["y"] + 100 * unit)
+    assert chart.locator(".tip").is_hidden()
+
+
+def test_print_is_dark_on_white_and_as_drawn(made: Page) -> None:
+    made.locator("#theme").click()
+    made.locator("#theme").click()
+    made.locator(CHART).focus()
+    made.keyboard.press("+")
+    made.emulate_media(media="print")
+    assert made.evaluate("getComputedStyle(document.body).color") == "rgb(29, 36, 48)"
+    assert made.evaluate("getComputedStyle(document.querySelector('.view')).transform") == "none"
+
+
+def test_a_filter_finds_names_with_odd_spaces(browser: Browser, tmp_path: Path, opened: tuple[Store, Sweep]) -> None:
+    import polars as pl
+
+    store, sweep = opened
+    planned = sweep.planned.with_columns(pl.lit(" two  spaces ").alias("model_label"))
+    path = tmp_path / "odd.html"
+    path.write_text(
+        render(store, Sweep(sweep.name, sweep.revision, sweep.definition, planned, sweep.trials, sweep.missing), []),
+        encoding="utf-8",
+    )
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    page.select_option("select[data-column=model]", index=1)
+    assert page.locator("#trial-table tbody tr:visible").count() == planned.height
+    page.close()
