@@ -6,6 +6,7 @@ repeated.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,8 @@ from orchestrator.tracking.door import Mode, TrackingError, cause_of, check_spac
 from orchestrator.tracking.ledger import Key, Ledger
 from orchestrator.tracking.mirror import mirror
 from orchestrator.tracking.overview import Attach, Overview, overview, send_overview
+from orchestrator.tracking.pace import RUNS_PER_MINUTE, Pace
 from trainables.location import Location
-
-PER_MINUTE = 60
-"""Runs that are sent in a minute at most, unless another number is given; W&B limits each project's requests."""
 
 
 def push(
@@ -34,7 +33,7 @@ def push(
     *,
     attach: Attach | None = None,
     trials: bool = True,
-    per_minute: int = PER_MINUTE,
+    per_minute: float = RUNS_PER_MINUTE,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
     """Send the sweep's finished trials that were not sent yet to this mode, project and entity; say how many runs.
@@ -44,7 +43,7 @@ def push(
     `overview`, which is sent anew whenever the finished trials are others than before; without `trials` it is all that
     is sent. Offline runs lie in
     `<store>/wandb/offline-run-*` (of a store at s3://, in a folder of this machine), ready for `wandb sync`. Online,
-    at most `per_minute` runs are begun in a minute; that W&B asks for a pause within a run is its own client's affair.
+    at most `per_minute` runs are begun in a minute, and a run that is refused for the rate is sent again after a pause.
 
     Raises UserError for a sweep that the store does not know, TrackingError where W&B fails:
     show it as one warning.
@@ -62,22 +61,25 @@ def push(
         return 0
     log = log_path(store, "wandb")
     pushed, wanted = 0, len(missing) + (whole is not None)
-    pace = 60.0 / per_minute if mode == "online" else 0.0
+    send = Pace(per_minute, sleep=sleep).send if mode == "online" else _at_once
     try:
         with quiet(log), files_of(store, mode) as folder, service() as wandb:
             for key in missing:
-                began = time.monotonic()
-                _push_trial(wandb, opened, sweep, key, folder)
+                send(partial(_push_trial, wandb, opened, sweep, key, folder))
                 ledger.add(key)
                 pushed += 1
-                sleep(max(0.0, pace - (time.monotonic() - began)))
             if whole is not None and attach is not None:
-                _push_overview(wandb, whole, attach, (mode, project, entity, whole.identity), folder)
-                ledger.add((mode, project, entity, whole.identity))
+                key = (mode, project, entity, whole.identity)
+                send(partial(_push_overview, wandb, whole, attach, key, folder))
+                ledger.add(key)
                 pushed += 1
     except Exception as error:
         raise TrackingError(_warning(error, pushed, wanted, log), pushed) from error
     return pushed
+
+
+def _at_once(work: Callable[[], None]) -> None:
+    work()
 
 
 def finished_of(store: Store, sweep: str) -> list[str]:

@@ -14,7 +14,7 @@ from orchestrator.load import load_sweep
 from orchestrator.redaction import redact
 from orchestrator.revisions import newest_revision, specs_of, sweep_names
 from orchestrator.store import Store, open_store
-from orchestrator.tracking.door import TrackingError, cause_of
+from orchestrator.tracking.door import TrackingError, cause_of, service
 from orchestrator.tracking.mirror import config_of
 from trainables.location import Location
 
@@ -154,8 +154,9 @@ def save(content: Told, project: str, entity: str | None) -> str:
     if not entity:
         raise UserError("a report belongs to a user or team: name it with --entity, or write a file with --out.")
     try:
-        made = make(content, project, entity)
-        made.save()
-        return str(made.url)
+        with service():
+            made = make(content, project, entity)
+            made.save()
+            return str(made.url)
     except Exception as error:
         raise TrackingError(f"W&B did not take the report: {cause_of(error)}. Nothing else depends on it.") from error
