@@ -212,7 +212,7 @@ def diff(
     """
     from dataclasses import asdict
 
-    from analysis.differences import difference_lines
+    from analysis.difference_lines import difference_lines
 
     found = compare(store, a, b, other)
     if as_json:

@@ -1,8 +1,7 @@
 """The verbs that run trials: run, retry."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,16 +12,15 @@ from orchestrator.completing import failures, sinks, sweeps
 from orchestrator.errors import UserError
 from orchestrator.events import Events
 from orchestrator.options import RESULTS, ScaleOption, StoreOption, SweepArgument, at_store, echo_errors
+from orchestrator.telling import ALOUD, Told, Tracked, observer_of
 from orchestrator.verbs_wandb import PROJECT, checked_mode
 from trainables.code import allowed
 from trainables.location import Location
 
 if TYPE_CHECKING:
     from orchestrator.load import LoadedSweep
-    from orchestrator.observer import Observer
-    from orchestrator.plan import Plan, Wanted
-    from orchestrator.run import ObserverOf, Summary, Where
-    from orchestrator.tracking.door import Mode
+    from orchestrator.plan import Wanted
+    from orchestrator.run import Summary, Where
     from orchestrator.until import Goal
 
 LocalOption = Annotated[bool, typer.Option("--local", help="In this process, without Ray.")]
@@ -39,30 +37,6 @@ CodeOption = Annotated[
         "--allow-code", help="Import module:object that the sweep names, also from this folder: read it first."
     ),
 ]
-
-
-@dataclass(frozen=True)
-class Tracked:
-    """Where trials are shown live."""
-
-    mode: "Mode"
-    project: str
-    entity: str | None
-
-
-@dataclass(frozen=True)
-class Told:
-    """Who is told of a launch: live runs in W&B where there is a `tracked`; events, machines in place of people."""
-
-    tracked: Tracked | None = None
-    events: Events | None = None
-
-    def say(self, text: str) -> None:
-        """Something to read once."""
-        typer.echo(text) if self.events is None else self.events.note(text)
-
-
-ALOUD = Told()
 
 
 @dataclass(frozen=True)
@@ -188,7 +162,7 @@ def _run_for(
     store: Location,
     where: "Where",
     wanted: "Wanted",
-    told: "Told",
+    told: Told,
 ) -> None:
     """What a figure needs: a single sweep as itself, several as a collection of their own."""
     from orchestrator.load import collect_sweeps
@@ -234,7 +208,7 @@ def _run_until(
     store: Location,
     where: "Where",
     reading: Reading,
-    told: "Told",
+    told: Told,
 ) -> None:
     """Exit 0 where the width is reached, 1 where the budget is spent first or a run did not finish."""
     from orchestrator.load import load_sweep
@@ -249,7 +223,7 @@ def _run_until(
         raise UserError(f"{loaded.name} is a collection; name one of its sweeps with --until.")
 
     def finish(grown: "LoadedSweep") -> bool:
-        summary = run_loaded(grown, store, where, _observer(store, grown, told), told.say, wanted=Wanted())
+        summary = run_loaded(grown, store, where, observer_of(store, grown, told), told.say, wanted=Wanted())
         echo_errors(summary.damaged)
         return summary.exit_code == 0
 
@@ -263,43 +237,6 @@ def _run_until(
     raise typer.Exit(0 if ended.reached else 1)
 
 
-def _observer(store: Location, loaded: "LoadedSweep", told: "Told") -> "ObserverOf":
-    """Progress on standard error, or events on standard output; and live runs in W&B if they are wanted."""
-    from orchestrator.arms import arms_of
-    from orchestrator.glance import Glance
-    from orchestrator.progress import Progress, Sight
-    from orchestrator.store import open_store
-    from trainables.spec import canonical_json
-
-    sweep = loaded.name
-    specs = {identity: canonical_json(spec) for identity, spec in loaded.specs.items()}
-
-    where = f"{store}/attempts/{{trial_id}}"
-
-    @contextmanager
-    def observing(made: "Plan") -> "Iterator[Observer]":
-        if told.events is not None:
-            told.events.say("begin", sweep=sweep, to_run=len(made.to_run), planned=len(made.states), slots=made.workers)
-        sight = Sight(sweep, dict(made.states), arms := arms_of(specs), Glance(open_store(store), arms))
-        screen = Progress(made.estimates, made.workers, sys.stderr, where=where, sight=sight)
-        with told.events or screen as progress:
-            if (tracked := told.tracked) is None:
-                yield progress
-                return
-            from orchestrator.tracking.live import Followed, Live, show_overview
-
-            live = Live(str(store.absolute()), sweep, tracked.mode, tracked.project, tracked.entity)
-            with Followed(live, progress, store) as followed:
-                yield followed
-            if followed.interrupted:
-                return
-            progress.note("W&B: drawing figures and judging claims for the sweep's overview")
-            if warning := show_overview(live):
-                progress.note(warning)
-
-    return observing
-
-
 def run_and_tell(
     sweep: str,
     store: Location,
@@ -308,7 +245,7 @@ def run_and_tell(
     *,
     scale: str | None = None,
     code_of_success: int | None = 0,
-    told: "Told" = ALOUD,
+    told: Told = ALOUD,
 ) -> None:
     """Run with progress on stderr; exits unless the run succeeded and `code_of_success` is None."""
     from orchestrator.load import load_sweep
@@ -329,13 +266,13 @@ def _tell(
     wanted: "Wanted",
     *,
     code_of_success: int | None = 0,
-    told: "Told" = ALOUD,
+    told: Told = ALOUD,
 ) -> None:
     """spoken: how to ask for the same again."""
     from orchestrator.run import run_loaded
     from orchestrator.show import counts
 
-    summary = run_loaded(loaded, store, where, _observer(store, loaded, told), told.say, wanted=wanted)
+    summary = run_loaded(loaded, store, where, observer_of(store, loaded, told), told.say, wanted=wanted)
     if not summary.started:
         told.say("nothing failed: nothing to retry" if wanted.failed_only else "nothing to run")
     if told.events is not None:

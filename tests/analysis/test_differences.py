@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.cli import compare
-from analysis.differences import _effect, difference_lines
+from analysis.difference_lines import difference_lines
+from analysis.differences import _effect
 from analysis.errors import UserError
 from analysis.stats import interval
 from tests.analysis.made_up import MEAN, MEDIAN, NONE, Effects, MadeUp, grid, permuted, write
