@@ -12,6 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from orchestrator.cli import command
+from orchestrator.errors import UserError
 from orchestrator.load import parse_sweep
 from orchestrator.sweep import Sweep
 from orchestrator.yaml_file import parse_yaml
@@ -174,6 +175,8 @@ def test_the_tutorial_runs_word_for_word(tmp_path: Path, monkeypatch: pytest.Mon
             file.write_text(file.read_text().replace("axes:\n", f"axes:\n{block.text}"))
         elif block.kind == "sh":
             said = "".join(_said(words) for words in commands(block.text) if words[0] == "coherence")
+        elif block.text.startswith("first.yaml: "):
+            assert block.text.strip() in _said_of_a_misspelt_name(file)
         elif block.kind == "text":
             missing = [line for line in block.text.splitlines() if line not in said]
             assert missing == [], (str(block), said)
@@ -186,3 +189,14 @@ def _said(words: list[str]) -> str:
     result = CliRunner().invoke(command(), words[1:])
     assert result.exit_code == 0, (shlex.join(words), result.output)
     return result.output
+
+
+def _said_of_a_misspelt_name(file: Path) -> str:
+    wrong = Path("wrong") / file
+    wrong.parent.mkdir()
+    wrong.write_text(file.read_text().replace("dataset: digits", "dataset: digit"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(wrong.parent)
+        result = CliRunner().invoke(command(), ["plan", str(file)])
+    assert isinstance(result.exception, UserError)
+    return str(result.exception)
