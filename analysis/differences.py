@@ -126,11 +126,13 @@ def _first_row(store: Store, a: str, other: Store, b: str) -> str:
     """`steps, row 12, step 12: loss 0.5 and 0.6`; empty where all tables are equal."""
     for table in COMPARED:
         one, two = (s.read_all(table, [i]).drop("trial_id") for s, i in ((store, a), (other, b)))
+        if one.equals(two):
+            continue
         for place in range(min(one.height, two.height)):
-            if one.row(place) == two.row(place) or one[place].equals(two[place], null_equal=True):
+            if one[place].equals(two[place]):
                 continue
             left, right = one.row(place, named=True), two.row(place, named=True)
-            name = next(key for key in left if one[place, key] != two[place, key])
+            name = next(key for key in left if not one[key][place : place + 1].equals(two[key][place : place + 1]))
             step = f", step {left['step']}" if "step" in left else ""
             return f"{table}, row {place}{step}: {name} {left[name]} and {right[name]}"
         if one.height != two.height:

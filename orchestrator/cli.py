@@ -100,12 +100,14 @@ def _attachments(store: Location, sweep: str, folder: Path | None) -> "Attachmen
     from analysis import cli as reading
     from orchestrator.tracking.overview import Attachments
 
-    drawn = () if folder is None else _asked(reading.draw_figures, store, sweep, folder).drawn
     content = _asked(reading.evaluate_claims, store, sweep).content
     rows = [
         {"claim": claim["name"], "where": row["label"], **row} for claim in content["claims"] for row in claim["rows"]
     ]
-    return Attachments({} if folder is None else {one.name: folder / f"{one.name}.png" for one in drawn}, rows)
+    if folder is None or not content["completed"]:  # trials that all diverged are no figure
+        return Attachments({}, rows)
+    drawn = _asked(reading.draw_figures, store, sweep, folder).drawn
+    return Attachments({one.name: folder / f"{one.name}.png" for one in drawn}, rows)
 
 
 def _claims(incomplete: str) -> list[str]:

@@ -63,6 +63,15 @@ def newest_revision(store: Store, name: str) -> tuple[int | None, str | None, li
     return max(numbers), rows[0]["definition"] if rows else None, [row["trial_id"] for row in rows]
 
 
+def known_revision(store: Store, name: str) -> tuple[int, str | None, list[str]]:
+    """As `newest_revision`; raises UserError for a sweep that the store does not know."""
+    number, definition, identities = newest_revision(store, name)
+    if number is None:
+        known = ", ".join(sweep_names(store)) or "none"
+        raise UserError(f"store {store.root} has no sweep {name!r}; it has: {known}. Run the sweep first.")
+    return number, definition, identities
+
+
 def specs_of(store: Store, name: str) -> dict[str, str]:
     """Canonical spec of each trial of the newest revision, by id; none where the store knows no such sweep."""
     number, _, _ = newest_revision(store, name)

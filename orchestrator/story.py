@@ -17,6 +17,7 @@ from orchestrator.rows import table_of
 from orchestrator.spark import spark
 from orchestrator.states import trial_states
 from orchestrator.store import COMPACTED, Store
+from trainables.estimators import alpha_unbiased_of_one, m_coherence, rescaled_m_coherence
 from trainables.records import CURVES, part_number
 
 SPLITS = ("train", "test", "pristine", "corrupt")
@@ -52,6 +53,7 @@ def story(store: Store, trial_id: str, at: str = "") -> dict[str, Any]:
     done = table_of(store, "trials", trial_id)
     row = done.row(0, named=True) if done.height else {}
     text = row.get("spec") or next(iter(sweeps.values()), "{}")
+    choices = flatten(json.loads(text))
     (state,) = trial_states(store, [trial_id], Damage()).values()
     numbers = sorted(part_number(path) for path in store.parts("attempts", trial_id))
     checkpoints = sorted(path.name for path in store.checkpoints(trial_id).glob("*"))
@@ -59,14 +61,14 @@ def story(store: Store, trial_id: str, at: str = "") -> dict[str, Any]:
         "trial_id": trial_id,
         "state": state,
         "sweeps": list(sweeps),
-        "choices": flatten(json.loads(text)),
+        "choices": choices,
         "attempts": [_attempt(attempt_row(store, trial_id, number)) for number in numbers],
         "outcome": row.get("outcome"),
         "reason": row.get("reason"),
         "steps": row.get("steps"),
         "final_accuracy": {s: row[f"final_{s}_accuracy"] for s in SPLITS if row.get(f"final_{s}_accuracy") is not None},
         "final_train_loss": row.get("final_train_loss"),
-        "coherence": _coherence(store, trial_id),
+        "coherence": _coherence(store, trial_id, choices.get("estimator_k", 1)),
         "rows": {table: table_of(store, table, trial_id).height for table in CURVES},
         "data_sha256": row.get("data_sha256"),
         "checkpoints": checkpoints,
@@ -87,21 +89,34 @@ def _attempt(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _coherence(store: Store, trial_id: str) -> dict[str, Any] | None:
+def _coherence(store: Store, trial_id: str, k: int) -> dict[str, Any] | None:
+    """k: examples of a unit."""
     layers = table_of(store, "layers", trial_id)
     probe = layers.filter((pl.col("source") == "probe") & (pl.col("layer") == "*") & (pl.col("group") == "all"))
     source, rows = ("probe", probe) if probe.height else ("online", table_of(store, "steps", trial_id))
-    known = rows.filter(pl.col("q") > 0).select("step", "q", "s2")
+    known = rows.filter(pl.col("q") > 0).select("step", "q", "s2", "n")
     if known.is_empty():
         return None
     step = pl.col("step")
     window = pl.when(step < 10).then(step.cast(pl.Float64)).otherwise((step.log10() * PER_DECADE + 1e-9).floor() + 10)
     pooled = known.group_by(window.alias("window"), maintain_order=True).agg(
-        step.mean(), (pl.col("s2").sum() / pl.col("q").sum()).alias("value")
+        step.mean(), pl.col("q").sum(), pl.col("s2").sum(), pl.col("n").first()
     )
-    curve = [[round(at, 1), value] for at, value in pooled.sort("step").select("step", "value").iter_rows()]
+    points = pooled.sort("step").select("step", "n", "q", "s2").iter_rows()
+    values = ((round(at, 1), _of_examples(n, q, s2, k)) for at, n, q, s2 in points)
+    curve = [[at, value] for at, value in values if value is not None]
+    if not curve:
+        return None
     peak = max(curve, key=lambda point: point[1])
     return {"source": source, "first": curve[0], "peak": peak, "last": curve[-1], "curve": curve}
+
+
+def _of_examples(n: int, q: float, s2: float, k: int) -> float | None:
+    """m-coherence of n k examples, from n units that are means of k each."""
+    if k == 1:
+        return m_coherence(n, q, s2)
+    alpha = alpha_unbiased_of_one(n, q, s2, k)
+    return None if alpha is None else rescaled_m_coherence(alpha, n * k)
 
 
 def _next_moves(state: str, trial_id: str, sweeps: list[str], at: str) -> Iterator[str]:

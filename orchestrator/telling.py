@@ -52,15 +52,16 @@ def observer_of(store: Location, loaded: "LoadedSweep", told: Told) -> "Observer
     from trainables.spec import canonical_json
 
     sweep = loaded.name
-    specs = {identity: canonical_json(spec) for identity, spec in loaded.specs.items()}
-
     where = f"{store}/attempts/{{trial_id}}"
 
     @contextmanager
     def observing(made: "Plan") -> "Iterator[Observer]":
         if told.events is not None:
             told.events.say("begin", sweep=sweep, to_run=len(made.to_run), planned=len(made.states), slots=made.workers)
-        sight = Sight(sweep, dict(made.states), arms := arms_of(specs), Glance(open_store(store), arms))
+        sight = None
+        if told.events is None and sys.stderr.isatty():
+            arms = arms_of({identity: canonical_json(spec) for identity, spec in loaded.specs.items()})
+            sight = Sight(sweep, dict(made.states), arms, Glance(open_store(store), arms))
         screen = Progress(made.estimates, made.workers, sys.stderr, where=where, sight=sight)
         with told.events or screen as progress:
             if (tracked := told.tracked) is None:

@@ -9,12 +9,11 @@ from rich.live import Live
 from rich.text import Text
 
 from orchestrator.arms import arms_of
-from orchestrator.errors import UserError
 from orchestrator.glance import Glance, last_of_each
 from orchestrator.progress import TALLEST
 from orchestrator.reading import Damage
 from orchestrator.remaining import duration, left_between, seconds_left
-from orchestrator.revisions import specs_of, sweep_names
+from orchestrator.revisions import known_revision, specs_of
 from orchestrator.screen import SHOWN, Snapshot, screen
 from orchestrator.states import is_finished, last_attempt, trial_states
 from orchestrator.store import Store
@@ -28,10 +27,8 @@ class Watch:
 
     def __init__(self, store: Store, sweep: str, clock: Callable[[], float] = time.time) -> None:
         self._store, self._sweep, self._clock = store, sweep, clock
+        known_revision(store, sweep)
         self._specs = specs_of(store, sweep)
-        if not self._specs:
-            known = ", ".join(sweep_names(store)) or "none"
-            raise UserError(f"store {store.root} has no sweep {sweep!r} to watch; it has: {known}.")
         self._arms = arms_of(self._specs)
         self._glance = Glance(store, self._arms)
         self._times: dict[str, tuple[float, float]] = {}

@@ -70,6 +70,7 @@ class Followed:
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._said = False
+        self._one_call = threading.Lock()  # an observer takes one call at a time; the reader is a thread of its own
         self.interrupted = False
 
     def __enter__(self) -> Self:
@@ -117,22 +118,26 @@ class Followed:
 
     def started(self, trial_id: str) -> None:
         """An attempt begins."""
-        self._observer.started(trial_id)
+        with self._one_call:
+            self._observer.started(trial_id)
         self._tell("started", trial_id, "")
 
     def finished(self, trial_id: str, outcome: str) -> None:
         """The attempt ended."""
-        self._observer.finished(trial_id, outcome)
+        with self._one_call:
+            self._observer.finished(trial_id, outcome)
         self.interrupted |= outcome == "interrupted"
         self._tell("finished", trial_id, outcome)
 
     def failed(self, trial_id: str, message: str) -> None:
         """Why; W&B is told the outcome alone."""
-        self._observer.failed(trial_id, message)
+        with self._one_call:
+            self._observer.failed(trial_id, message)
 
     def note(self, text: str) -> None:
         """Something the user should read once."""
-        self._observer.note(text)
+        with self._one_call:
+            self._observer.note(text)
 
     def _tell(self, event: str, trial_id: str, outcome: str) -> None:
         if self._process is None or self._process.stdin is None or self._process.stdin.closed:
@@ -160,14 +165,14 @@ class Followed:
         for line in self._process.stdout:
             said = json.loads(line)
             if "notice" in said:
-                self._observer.note(said["notice"])
+                self.note(said["notice"])
             if "error" in said:
                 self._warn(said["error"])
 
     def _warn(self, cause: str) -> None:
         if not self._said:
             self._said = True
-            self._observer.note(
+            self.note(
                 f"warning: W&B's live view is incomplete: {cause} (more in {self._log}). Trials and store are"
                 f" untouched; afterwards `coherence wandb push {self._live.sweep}` sends everything."
             )

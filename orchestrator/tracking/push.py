@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.errors import UserError
 from orchestrator.quiet import log_path, quiet
 from orchestrator.reading import Damage
-from orchestrator.revisions import newest_revision, sweep_names
+from orchestrator.revisions import known_revision
 from orchestrator.states import is_finished, trial_states
 from orchestrator.store import Store, open_store
 from orchestrator.tracking.door import Mode, TrackingError, cause_of, check_space, discard, files_of, open_run, service
@@ -41,8 +41,8 @@ def push(
     One run a trial: id is the trial's, group the sweep. A trial that two sweeps share is one run, in the
     group of the sweep that was pushed first. attach: gives the figures and claims for the sweep's own run, of job type
     `overview`, which is sent anew whenever the finished trials are others than before; without `trials` it is all that
-    is sent. Offline runs lie in
-    `<store>/wandb/offline-run-*` (of a store at s3://, in a folder of this machine), ready for `wandb sync`. Online,
+    is sent. Offline runs lie in `<store>/wandb/offline-run-*` (of a store at s3://, in a folder of this machine), ready
+    for `wandb sync`. Online,
     at most `per_minute` runs are begun in a minute, and a run that is refused for the rate is sent again after a pause.
 
     Raises UserError for a sweep that the store does not know, TrackingError where W&B fails:
@@ -84,10 +84,7 @@ def _at_once(work: Callable[[], None]) -> None:
 
 def finished_of(store: Store, sweep: str) -> list[str]:
     """Trials of the sweep's newest revision that are done. Raises UserError for an unknown sweep."""
-    number, _, identities = newest_revision(store, sweep)
-    if number is None:
-        known = ", ".join(sweep_names(store)) or "none"
-        raise UserError(f"store {store.root} has no sweep {sweep!r}; it has: {known}. Run the sweep first.")
+    _, _, identities = known_revision(store, sweep)
     states = trial_states(store, identities, Damage())
     return [identity for identity in identities if is_finished(states[identity])]
 

@@ -12,7 +12,7 @@ from orchestrator.arms import arm_name, telling
 from orchestrator.errors import UserError
 from orchestrator.load import load_sweep
 from orchestrator.redaction import redact
-from orchestrator.revisions import newest_revision, specs_of, sweep_names
+from orchestrator.revisions import known_revision, specs_of
 from orchestrator.store import Store, open_store
 from orchestrator.tracking.door import TrackingError, cause_of, service
 from orchestrator.tracking.mirror import config_of
@@ -53,10 +53,7 @@ class Told:
 def told(store: Location, sweep: str, claims: Sequence[Mapping[str, Any]]) -> Told:
     """Of a sweep that the store knows; raises UserError otherwise."""
     opened: Store = open_store(store)
-    number, _, identities = newest_revision(opened, sweep)
-    if number is None:
-        known = ", ".join(sweep_names(opened)) or "none"
-        raise UserError(f"store {store} has no sweep {sweep!r}; it has: {known}. Run the sweep first.")
+    _, _, identities = known_revision(opened, sweep)
     specs = specs_of(opened, sweep)
     configs = [config_of(identity, specs[identity]) for identity in identities]
     by = telling(configs)

@@ -11,8 +11,9 @@ from orchestrator import cli
 from orchestrator.errors import UserError
 from orchestrator.events import Events
 from orchestrator.store import open_store
-from orchestrator.story import find_trial, story, story_lines
+from orchestrator.story import _of_examples, find_trial, story, story_lines
 from orchestrator.watch import Watch, looks
+from trainables.estimators import alpha_of_mean
 from trainables.records import write_part
 
 SWEEP = """
@@ -89,6 +90,15 @@ def test_the_story_of_a_trial_is_that_of_its_tables(ran):
     assert told["coherence"]["first"][1] == pytest.approx(layers[0]["s2"] / layers[0]["q"])
     assert any(command.startswith(f"coherence verify {identity}") for command in told["next"])
     assert all(line.isascii() for line in story_lines(told, plain=True))
+
+
+@pytest.mark.parametrize(("k", "alpha"), [(1, 0.25), (4, 0.25), (16, 0.02)])
+def test_units_of_several_examples_tell_the_coherence_of_examples(k, alpha):
+    """S and Q of n units with the alpha that means of k examples of this alpha have."""
+    n, q = 10, 3.0
+    units = alpha_of_mean(alpha, k)
+    s2 = q * (1 + (n - 1) * units)
+    assert _of_examples(n, q, s2, k) == pytest.approx(1 + (n * k - 1) * alpha)
 
 
 def test_a_beginning_is_enough_where_it_is_one_trials_own(ran):
