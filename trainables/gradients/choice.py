@@ -20,17 +20,14 @@ Work = dict[str, tuple[float, ...]]
 class ConvolutionShape(NamedTuple):
     """Of a convolution without groups.
 
-    channels, outputs; taps: places under the kernel; lines: of taps that are one run in a channels-last image;
-    places: of the padded input; positions: of the output; run: places from the first position to the last.
+    channels, outputs; taps: places under the kernel; places: of the padded input; positions: of the output.
     """
 
     channels: int
     outputs: int
     taps: int
-    lines: int
     places: int
     positions: int
-    run: int
 
 
 class LinearShape(NamedTuple):
@@ -45,17 +42,14 @@ def work(shape: ConvolutionShape | LinearShape) -> Work:
     """Units of work of each kernel that can form the rows."""
     if isinstance(shape, LinearShape):
         positions, inputs, outputs = shape
-        entries, threes = inputs * outputs, _up(outputs, 3)
-        return {
-            "bmm": (entries * positions, entries),
-            "lines": (threes * inputs * positions, threes * positions, entries),
-        }
-    c, o, taps, lines, places, positions, run = shape
-    entries, threes, blocks = o * c * taps, _up(o, 3), _up(o, 4) * _up(c * taps, 3)
+        entries, eights = inputs * outputs, _up(outputs, 8) * inputs
+        moved = positions * (inputs + outputs)
+        return {"bmm": (entries * positions, entries), "tiles": (eights * positions, eights, moved)}
+    c, o, taps, places, positions = shape
+    entries, eights = o * c * taps, _up(o, 8) * c * taps
     return {
         "patches": (entries * positions, c * taps * positions, entries),
-        "runs": (blocks * run, blocks, c * places + o * positions, entries),
-        "outer": (threes * c * taps * positions, threes * lines * positions, c * places, entries),
+        "tiles": (eights * positions, eights, c * places + o * positions),
     }
 
 

@@ -11,8 +11,11 @@ from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from trainables.gradients.tiling import Tiling
 
 LEAST = 8
 """Examples that a thread is given at least."""
@@ -24,9 +27,9 @@ def takes(x: Tensor) -> bool:
 
 
 @cache
-def kernel(module: str, name: str) -> Callable[..., None]:
-    """A kernel of one of the modules of compiled loops."""
-    found: Callable[..., None] = getattr(import_module(f"trainables.gradients.{module}"), name)
+def kernel(module: str, name: str) -> Callable[..., Any]:
+    """A kernel of one of the modules of compiled loops, or what makes one."""
+    found: Callable[..., Any] = getattr(import_module(f"trainables.gradients.{module}"), name)
     return found
 
 
@@ -46,25 +49,38 @@ def shared_out(work: Callable[[slice], Any], size: int) -> list[Any]:
         return list(pool.map(work, pieces))
 
 
-def summed(
-    run: Callable[..., None], x: Tensor, d: Tensor, constants: tuple[Any, ...], shape: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
-    """Squared norm of each example's gradient [N], float64, and the sum of the gradients in a matrix of `shape`.
+def number(x: Tensor) -> np.dtype:
+    """numpy's name of a tensor's type."""
+    return np.dtype(str(x.dtype).removeprefix("torch."))
 
-    run: a kernel called as run(x, d, *constants, total, norms).
+
+def summed(name: str, x: Tensor, d: Tensor, constants: tuple[Any, ...], tiling: Tiling) -> tuple[Tensor, Tensor]:
+    """Squared norm of each example's gradient [N], float64, and the sum of the gradients, [O, J].
+
+    name: of a kernel of `tap_rows`; it is called as run(x, d, *constants, heads, keep, total, norms).
     """
+    run = kernel("tap_rows", name)(tiling.lines, tiling.taps, tiling.width)
     left, right = _array(x), _array(d)
     norms = torch.empty(len(x), dtype=torch.float64)
 
     def work(part: slice) -> Tensor:
-        total = torch.zeros(shape, dtype=x.dtype)
-        run(left[part], right[part], *constants, total.numpy(), norms.numpy()[part])
+        total = torch.zeros(tiling.shape, dtype=x.dtype)
+        arrays = (tiling.heads, tiling.keep, total.numpy(), norms.numpy()[part])
+        run(left[part], right[part], *constants, *arrays)
         return total
 
     totals = shared_out(work, len(x))
     for other in totals[1:]:
         totals[0] += other
-    return norms, totals[0]
+    return norms, _gathered(totals[0], tiling)
+
+
+def _gathered(total: Tensor, tiling: Tiling) -> Tensor:
+    """Rows [O, J] from tiles."""
+    columns = total.view(len(total), -1, tiling.width).transpose(1, 2)
+    if not tiling.whole:
+        columns = columns[:, :, torch.from_numpy(tiling.keep.nonzero()[0])]
+    return columns.reshape(len(total) * tiling.width, -1)[: tiling.outputs]
 
 
 def each(run: Callable[..., None], x: Tensor, d: Tensor, constants: tuple[Any, ...], size: int) -> tuple[Tensor, ...]:

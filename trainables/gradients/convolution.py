@@ -3,11 +3,13 @@
 The weight gradient of example i is d_i P_i^T in each of the G groups of channels: d_i [O/G, T] its output
 gradient over the T positions, P_i [(C/G) k k, T] the input patches under the kernel. Patches are taken in
 chunks of examples that stay in cache. Padding is done first, as the layer itself does it. Compiled kernels, on the
-host and without groups, form the same rows without patches, and add them up (`run_rows`, `outer_rows`).
+host and without groups, form the same rows without patches, and add them up (`tap_rows`).
 """
 
+from functools import cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -15,6 +17,7 @@ from torch.nn import functional
 from trainables.gradients import compiled
 from trainables.gradients.choice import ConvolutionShape, choose
 from trainables.gradients.reductions import accumulate
+from trainables.gradients.tiling import Array, Tiling, convolution_tiling
 
 PATCH_BYTES = 2 * 2**20
 """Patches of one chunk of examples: about the second-level cache of a core."""
@@ -101,29 +104,32 @@ def accumulated(geometry: Geometry, x: Tensor, d: Tensor) -> tuple[Tensor, Tenso
         return norms, total.view(d.shape[1], channels, *geometry.kernel)
     if geometry.mode != "zeros":
         x, geometry = padded(geometry, x), geometry._replace(amounts=(0, 0, 0, 0))
-    run = compiled.kernel("run_rows" if kernel == "runs" else "outer_rows", "convolution")
-    constants = (geometry.kernel, geometry.stride, geometry.dilation, geometry.amounts)
-    size = channels * geometry.kernel[0] * geometry.kernel[1]
-    norms, total = compiled.summed(run, x, d, constants, (d.shape[1], size))
-    if kernel == "runs":
-        return norms, total.view(-1, channels, *geometry.kernel)
-    return norms, total.view(-1, *geometry.kernel, channels).permute(0, 3, 1, 2).contiguous()
+    wide, out = _wide(geometry, x), (d.shape[2], d.shape[3])
+    tiling, starts = _tiles(geometry, (x.shape[1], *wide), d.shape[1], out, compiled.number(x))
+    norms, total = compiled.summed("convolution", x, d.flatten(2), (geometry.amounts, starts), tiling)
+    return norms, total.view(-1, channels, *geometry.kernel)
+
+
+@cache
+def _tiles(
+    geometry: Geometry, shape: tuple[int, int, int], outputs: int, out: tuple[int, int], number: np.dtype
+) -> tuple[Tiling, Array]:
+    """Of padded input of `shape` (C, H, W); and where the window of each position begins."""
+    (s_h, s_w), width = geometry.stride, shape[2]
+    starts = np.arange(out[0])[:, None] * (s_h * width) + np.arange(out[1]) * s_w
+    return convolution_tiling(outputs, shape, geometry.kernel, geometry.dilation, number), starts.reshape(-1)
+
+
+def _wide(geometry: Geometry, x: Tensor) -> tuple[int, int]:
+    """Height and width of the input with its padding."""
+    left, right, top, bottom = geometry.amounts
+    return x.shape[2] + top + bottom, x.shape[3] + left + right
 
 
 def chosen(geometry: Geometry, x: Tensor, d: Tensor) -> str:
     """The kernel for a layer: by its shape, dtype and device alone."""
     if geometry.groups > 1 or 0 in x.shape or 0 in d.shape:
         return "patches"
-    (k_h, k_w), (left, right, top, bottom) = geometry.kernel, geometry.amounts
-    height, width = x.shape[2] + top + bottom, x.shape[3] + left + right
-    pitch = -(-width // geometry.stride[1])
-    shape = ConvolutionShape(
-        channels=x.shape[1],
-        outputs=d.shape[1],
-        taps=k_h * k_w,
-        lines=k_h if geometry.dilation[1] == 1 else k_h * k_w,
-        places=height * width,
-        positions=d.shape[2] * d.shape[3],
-        run=(d.shape[2] - 1) * pitch + d.shape[3],
-    )
+    (k_h, k_w), (height, width) = geometry.kernel, _wide(geometry, x)
+    shape = ConvolutionShape(x.shape[1], d.shape[1], k_h * k_w, height * width, d.shape[2] * d.shape[3])
     return choose(shape, x.device.type, x.dtype)

@@ -7,17 +7,13 @@ choose other kernels and so change statistics, and fused training, in their last
 
 COSTS: dict[tuple[str, str], dict[str, tuple[float, ...]]] = {
     ("cpu", "float32"): {
-        "patches": (2.7e-11, 1.2e-09, 9.2e-10),
-        "runs": (2.9e-11, 0.0e00, 7.7e-10, 3.0e-09),
-        "outer": (2.2e-11, 1.7e-09, 1.1e-09, 2.5e-10),
-        "bmm": (3.3e-11, 5.6e-10),
-        "lines": (2.4e-11, 9.2e-10, 4.1e-10),
+        "patches": (1.7e-11, 4.6e-10, 3.6e-10),
+        "tiles": (8.6e-12, 1.0e-10, 1.1e-10),
+        "bmm": (2.1e-11, 2.1e-10),
     },
     ("cpu", "float64"): {
-        "patches": (5.6e-11, 2.0e-09, 2.5e-09),
-        "runs": (4.7e-11, 9.8e-10, 1.0e-09, 1.6e-09),
-        "outer": (5.1e-11, 1.4e-09, 1.8e-09, 3.4e-10),
-        "bmm": (9.4e-11, 1.2e-09),
-        "lines": (5.2e-11, 1.1e-09, 5.5e-10),
+        "patches": (3.8e-11, 6.1e-10, 7.1e-10),
+        "tiles": (1.7e-11, 1.5e-10, 1.7e-10),
+        "bmm": (5.2e-11, 3.7e-10),
     },
 }

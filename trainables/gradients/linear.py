@@ -3,11 +3,13 @@
 On 2-D input, with input x_i and output gradient d_i, the weight gradient of example i is the outer product
 d_i x_i^T, so that its squared norm is ||d_i||^2 ||x_i||^2 and no row needs to be formed. With T positions an
 example (input [N, ..., I]) it is the sum over positions D_i^T X_i, D_i [T, O] and X_i [T, I]; such rows are
-formed a few examples at a time, or by a compiled kernel that adds them up as it goes (`outer_rows`).
+formed a few examples at a time, or by a compiled kernel that adds them up as it goes (`tap_rows`).
 """
 
 from collections.abc import Collection
+from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +17,7 @@ from trainables.gradients import compiled
 from trainables.gradients.choice import LinearShape, choose
 from trainables.gradients.pieces import linear_rows
 from trainables.gradients.reductions import accumulate, row_norms
+from trainables.gradients.tiling import Array, Tiling, tiling_of
 from trainables.gradients.types import DenseRows, Gradient, OuterRows, Rows
 
 ROW_BYTES = 2 * 2**20
@@ -79,7 +82,14 @@ def _accumulated(x: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
     x, d = x.flatten(1, -2), d.flatten(1, -2)
     if _kernel(x, d) == "bmm":
         return accumulate(_weight_rows(x[part], d[part]) for part in _chunks(x, d))
-    return compiled.summed(compiled.kernel("outer_rows", "linear"), x, d, (), (d.shape[2], x.shape[2]))
+    tiling, starts = _tiles(x.shape[1], x.shape[2], d.shape[2], compiled.number(x))
+    return compiled.summed("linear", x, d, (starts,), tiling)
+
+
+@cache
+def _tiles(positions: int, inputs: int, outputs: int, number: np.dtype) -> tuple[Tiling, Array]:
+    """And where the inputs of each position begin."""
+    return tiling_of(outputs, [0], inputs, number), np.arange(positions) * inputs
 
 
 def _kernel(x: Tensor, d: Tensor) -> str:
