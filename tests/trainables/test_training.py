@@ -79,12 +79,14 @@ def test_what_is_measured_of_thirds_is_of_the_whole_batch(name, way):
         torch.testing.assert_close(mean.tensors[parameter], rows.mean(0))
 
 
-def test_one_pass_is_taken_where_most_products_are_of_linear_layers_on_plain_vectors():
-    flat, tokens = nn.Sequential(nn.Flatten(), nn.Linear(12, 5)), nn.Linear(3, 5)
-    assert together(flat, torch.randn(2, 4, 3))
-    assert not together(tokens, torch.randn(2, 4, 3))
-    assert not together(lenet(), torch.randn(2, 1, 12, 14))
+def test_one_pass_is_taken_where_most_products_are_of_linear_layers_on_plain_vectors_and_where_layers_are_small():
+    wide, tokens = nn.Sequential(nn.Flatten(), nn.Linear(12, 20_000)), nn.Linear(3, 5)
+    assert together(wide, torch.randn(2, 4, 3))
     assert together(mlp(), torch.randn(2, 1, 4, 3))
+    assert not together(tokens, torch.randn(2, 4000, 3))
+    assert together(tokens, torch.randn(2, 4, 3))
+    assert not together(nn.Conv2d(1, 8, 3), torch.randn(2, 1, 50, 50))
+    assert together(lenet(), torch.randn(2, 1, 12, 14))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])

@@ -58,18 +58,27 @@ class FormedMeans(Groups):
             yield name, list(means)
 
 
+SMALL = 2**14
+"""Numbers in the outputs of an example's layers, below which a batch of some hundred examples fits the caches."""
+
+
 def together(model: nn.Module, x: Tensor) -> bool:
-    """Whether one pass for all groups is cheaper than a pass for each: where most multiplications of the model on
-    x [N, ...] are those of Linear layers on input without positions, which are bound by the memory of their weights.
-    Convolutions and layers with positions are as fast on a part of the batch, which fits the caches better."""
-    counts = {True: 0, False: 0}
+    """Whether one pass for all groups is cheaper than a pass for each, on x [N, ...].
+
+    It is where most multiplications of the model are those of Linear layers on input without positions, which are
+    bound by the memory of their weights, and where layers are so small that calling them costs more than what they
+    do. Larger convolutions and layers with positions are as fast on a part of the batch, which fits the caches better.
+    """
+    counts, numbers = {True: 0, False: 0}, 0
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal numbers
         weights = [each for each in module.parameters(recurse=False) if each.dim() > 1]
         flat = isinstance(module, nn.Linear) and inputs[0].dim() == 2
+        size = output.numel() // len(output) if isinstance(output, Tensor) else 1
+        numbers += size
         for weight in weights:
-            positions = output.numel() // (len(output) * len(weight)) if isinstance(output, Tensor) else 1
-            counts[flat] += weight.numel() * max(1, positions)
+            counts[flat] += weight.numel() * max(1, size // len(weight))
 
     handles = [each.register_forward_hook(count) for each in model.modules() if list(each.parameters(recurse=False))]
     try:
@@ -78,4 +87,4 @@ def together(model: nn.Module, x: Tensor) -> bool:
     finally:
         for handle in handles:
             handle.remove()
-    return counts[True] > counts[False]
+    return counts[True] > counts[False] or numbers < SMALL
