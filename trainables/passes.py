@@ -93,7 +93,7 @@ class Sums:
 
 class Units(ABC):
     """Units of one kind. `k` examples each; `estimator` as the tables name it; `seen` counts the examples taken
-    forward and backward."""
+    forward and backward; `memory` is used again from probe to probe."""
 
     estimator: str
     k = 1
@@ -101,6 +101,7 @@ class Units(ABC):
     def __init__(self, model: nn.Module, loss: Loss, parts: Sequence[Part]) -> None:
         self.model, self.loss, self.parts = model, loss, parts
         self.seen = 0
+        self.memory: dict[str, Tensor] = {}
         self.chunks = Chunks(_chunk(model))
 
     @contextmanager

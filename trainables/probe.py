@@ -7,16 +7,16 @@ the gradients' own type; one of several passes is added up in float64. Memory is
 whatever the sample size. Instruments read the same pass.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from trainables.cells import Cells
 from trainables.estimators import alpha_unbiased_of_one, jackknife_error
 from trainables.gradients.types import Statistics
-from trainables.gradients.vectors import gram
 from trainables.inputs import Inputs
 from trainables.measures import Columns, columns
 from trainables.passes import Keep, Sums, Units
@@ -44,14 +44,15 @@ class LayerSums:
 
     def error(self, members: Array) -> float | None:
         """Jackknife error of the unbiased alpha of a union of cells; None when a part of it is undefined."""
-        values = []
-        for block in np.unique(self.block[members]):
-            found = self.statistics(members[self.block[members] != block])
-            value = alpha_unbiased_of_one(found.n, found.q, found.s2, found.k)
-            if value is None:
-                return None
-            values.append(value)
-        return jackknife_error(values)
+        block = self.block[members]
+        left = (block != np.unique(block)[:, None]).astype(float)  # [deleted block, cell]
+        s2 = ((left @ self.gram[np.ix_(members, members)]) * left).sum(axis=1)
+        n, q = left @ self.n[members], left @ self.q[members]
+        values = [
+            alpha_unbiased_of_one(int(number), own, square, self.k)
+            for number, own, square in zip(n.tolist(), q.tolist(), s2.tolist(), strict=True)
+        ]
+        return None if None in values else jackknife_error([value for value in values if value is not None])
 
 
 @dataclass
@@ -74,32 +75,26 @@ class Sample:
 
 def measure_sample(units: Units, x: Inputs, y: Tensor, cells: Collection[Cell], keep: Keep) -> Sample:
     """One pass over the cells. x, y: the whole training set on the device."""
-    cells_sums, whole = [], Sums()
+    taken, whole = [], Sums()
     names = np.array([cell.group for cell in cells])
+    kept = Cells(len(cells), units.memory)
     with units.mode():
-        for cell in cells:
+        for number, cell in enumerate(cells):
             found = units.cell(x, y, cell.indices, keep)
-            cells_sums.append(Sums(found.n, found.total, found.q, found.q4, scale=found.scale))
+            kept.put(number, found.total, found.scale)
+            taken.append((found.n, found.q, found.q4))
             if cell.group == "all" or "all" not in names:
                 whole.add(found if keep.total else replace(found, total={}))
-    n, block = np.array([each.n for each in cells_sums]), np.array([cell.block for cell in cells])
+    n, block = np.array([number for number, *_ in taken]), np.array([cell.block for cell in cells])
 
     def layer(name: str, dots: Array) -> LayerSums:
-        q, q4 = (
-            np.array([each[name] for each in found]) for found in zip(*((s.q, s.q4) for s in cells_sums), strict=True)
-        )
+        q, q4 = np.array([own[name] for _, own, _ in taken]), np.array([fourth[name] for *_, fourth in taken])
         return LayerSums(dots, q, q4, n, block, units.k)
 
-    layers = {part.name: layer(part.name, _gram(cells_sums, part.tensors)) for part in units.parts}
+    layers = {part.name: layer(part.name, kept.gram(part.tensors)) for part in units.parts}
+    kept.release()
     everything = np.sum([each.gram for each in layers.values()], axis=0)
     return Sample({**layers, "*": layer("*", everything)}, names, whole)
-
-
-def _gram(sums: Sequence[Sums], tensors: Sequence[str]) -> Array:
-    """S_c . S_d of some of the parameters together, [C, C]."""
-    scale = np.array([each.scale for each in sums])
-    found = [gram([each.total[name].reshape(-1) for each in sums]).cpu().numpy() for name in tensors]
-    return np.sum(found, axis=0) * np.outer(scale, scale)
 
 
 def probe_rows(units: Units, sample: Sample, groups: Collection[str]) -> list[Columns]:

@@ -1,7 +1,5 @@
 """Dot products of a few long vectors with one another, in float64 whatever their type."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -14,17 +12,17 @@ LEAST = 256
 """Coordinates for which a compiled loop is called."""
 
 
-def gram(vectors: Sequence[Tensor]) -> Tensor:
-    """v_c . v_d of vectors of one length, in single or double precision: [C, C], float64, on their device."""
-    size, count = len(vectors[0]), len(vectors)
-    loops = size >= LEAST and all(compiled.takes(each) for each in vectors)
+def gram(vectors: Tensor) -> Tensor:
+    """v_c . v_d of the rows of a contiguous matrix [C, P], in single or double precision: [C, C], float64."""
+    count, size = vectors.shape
+    loops = size >= LEAST and compiled.takes(vectors)
     side = -count % 4 + count if loops else count
-    found = torch.zeros(side, side, dtype=torch.float64, device=vectors[0].device)
-    for start in range(0, size, COLUMNS):
-        block = torch.stack([each[start : start + COLUMNS] for each in vectors])
-        if loops:
-            compiled.kernel("tiles", "add_dots")(block.detach().numpy(), found.numpy())
-        else:
-            found.addmm_(block.double(), block.double().t())
+    found = torch.zeros(side, side, dtype=torch.float64, device=vectors.device)
+    if loops:
+        compiled.kernel("tiles", "add_dots")(vectors.detach().numpy(), COLUMNS, found.numpy())
+    else:
+        for start in range(0, size, COLUMNS):
+            block = vectors[:, start : start + COLUMNS].double()
+            found.addmm_(block, block.t())
     lower = found[:count, :count].tril()
     return lower + lower.tril(-1).t()
