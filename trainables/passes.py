@@ -14,11 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainables.chunking import Chunks
+from trainables.chunking import Chunks, is_out_of_memory
 from trainables.gradients.engine import Engine, Record
+from trainables.gradients.thirds import together
 from trainables.gradients.types import Statistics
 from trainables.inputs import Inputs
-from trainables.modes import evaluating, frozen_buffers
+from trainables.joint import Put, norms_of, packed, split
+from trainables.modes import evaluating, frozen_buffers, untouched
 from trainables.sample import Indices
 from trainables.units import EvalMode, Example, Grouped
 
@@ -132,6 +134,14 @@ class Units(ABC):
         self.seen += len(indices)
         return found
 
+    def cells(self, inputs: Inputs, labels: Tensor, cells: Sequence[Indices], keep: Keep, put: Put) -> Iterator[Sums]:
+        """`cell` of each of several, inside `mode`. put(k, total, scale): S of the k-th is scale x total, part by part;
+        only where keep.total is it in what is yielded too."""
+        for number, indices in enumerate(cells):
+            found = self.cell(inputs, labels, indices, keep)
+            put(number, found.total, found.scale)
+            yield found
+
     def statistics(self, x: Tensor, y: Tensor) -> dict[str, Statistics]:
         """Statistics of one batch per layer and, under `*`, of the whole network."""
         found = Sums()
@@ -152,6 +162,7 @@ class ExampleUnits(Units):
             model, loss, [Part(layer.name, tensors[layer.name], layer.parameters) for layer in engine.layers]
         )
         self.engine, self._eval_mode = engine, eval_mode
+        self._join: bool | None = None
         self.estimator = "eval-mode" if eval_mode else "example"
 
     def _own_mode(self) -> AbstractContextManager[None]:
@@ -173,17 +184,50 @@ class ExampleUnits(Units):
         """Sums over these examples."""
         record, mean = self.record(x, y, mean_gradient=True, keep=keep.squares or keep.classes > 0)
         found = Sums(len(x), mean, scale=len(x))
-        whole = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-        for layer, norms in record.square_norms().items():
-            own = torch.stack(list(norms.values())).sum(dim=0)
-            found.q[layer], found.q4[layer] = float(own.sum()), float(own.dot(own))
-            whole = whole + own
-        found.q["*"], found.q4["*"] = float(whole.sum()), float(whole.dot(whole))
+        norms = norms_of(record)
+        _moments(norms, found)
+        whole = norms["*"]
         if keep.squares:
             found.squares = record.square_sums()
         if keep.classes:
             self._directions(record, whole, y, keep.classes, found)
         return found
+
+    def cells(self, inputs: Inputs, labels: Tensor, cells: Sequence[Indices], keep: Keep, put: Put) -> Iterator[Sums]:
+        """As in `Units`; small cells share a pass, where that is cheaper."""
+        joint = self.engine.fused and keep == Keep() and self._joins(inputs)
+        for some in packed([len(each) for each in cells], self.chunks.size if joint else 1):
+
+            def place(number: int, total: Mapping[str, Tensor], scale: float, first: int = some.start) -> None:
+                put(first + number, total, scale)
+
+            found = (
+                self._joint(inputs, labels, cells[some], place) if self._join and some.stop > some.start + 1 else None
+            )
+            yield from found or super().cells(inputs, labels, cells[some], keep, place)
+
+    def _joins(self, inputs: Inputs) -> bool:
+        if self._join is None:
+            with untouched(self.model, inputs.device):
+                self._join = together(self.model, inputs[:2])
+        return self._join
+
+    def _joint(self, inputs: Inputs, labels: Tensor, cells: Sequence[Indices], put: Put) -> list[Sums] | None:
+        """Sums of several cells from one pass; None where memory runs out, or sums cannot be taken apart."""
+        index = torch.from_numpy(np.concatenate(cells)).to(inputs.device)
+        try:
+            with self.engine.recording() as record:
+                losses = self.loss(self.model(inputs[index]), labels[index])
+            self._join = record.splits
+            norms = split(record, losses, [len(each) for each in cells], put) if record.splits else None
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self._join, norms = False, None
+        if norms is None:
+            return None
+        self.seen += len(index)
+        return [_moments(own, Sums(len(each))) for own, each in zip(norms, cells, strict=True)]
 
     def _directions(self, record: Record, squares: Tensor, y: Tensor, classes: int, found: Sums) -> None:
         """An example without a gradient has no direction and is left out."""
@@ -193,6 +237,13 @@ class ExampleUnits(Units):
             found.directed.append(len(members))
             total = record.weighted_sum(weights, members).tensors if len(members) else {}
             found.directions.append({name: tensor.double() for name, tensor in total.items()})
+
+
+def _moments(norms: Mapping[str, Tensor], found: Sums) -> Sums:
+    """`found` with its q and q4."""
+    for layer, own in norms.items():
+        found.q[layer], found.q4[layer] = float(own.sum()), float(own.dot(own))
+    return found
 
 
 class GroupedUnits(Units):

@@ -7,7 +7,7 @@ the gradients' own type; one of several passes is added up in float64. Memory is
 whatever the sample size. Instruments read the same pass.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,15 +73,14 @@ class Sample:
         return np.flatnonzero(self.names == group)
 
 
-def measure_sample(units: Units, x: Inputs, y: Tensor, cells: Collection[Cell], keep: Keep) -> Sample:
+def measure_sample(units: Units, x: Inputs, y: Tensor, cells: Sequence[Cell], keep: Keep) -> Sample:
     """One pass over the cells. x, y: the whole training set on the device."""
     taken, whole = [], Sums()
     names = np.array([cell.group for cell in cells])
     kept = Cells(len(cells), units.memory)
     with units.mode():
-        for number, cell in enumerate(cells):
-            found = units.cell(x, y, cell.indices, keep)
-            kept.put(number, found.total, found.scale)
+        each = units.cells(x, y, [cell.indices for cell in cells], keep, kept.put)
+        for cell, found in zip(cells, each, strict=True):
             taken.append((found.n, found.q, found.q4))
             if cell.group == "all" or "all" not in names:
                 whole.add(found if keep.total else replace(found, total={}))

@@ -10,7 +10,7 @@ from trainables.gradients.owners import OwnerCall, OwnerPart
 from trainables.gradients.parts import Part
 from trainables.gradients.plan import Plan
 from trainables.gradients.recording import Recording
-from trainables.gradients.streaming import Stream
+from trainables.gradients.streaming import Split, Stream
 from trainables.gradients.support import Layer, UnsupportedModelError
 from trainables.gradients.thirds import FormedMeans, Reused
 from trainables.gradients.types import Direction, Examples, Groups, RowStream
@@ -62,6 +62,22 @@ class Record(Recording, Examples):
         if measured:
             self._parts = [*self._streamed(once, stream, len(losses)), *self._made(once, deltas, len(losses))]
         return self._direction(found) if mean_gradient else None
+
+    @property
+    def splits(self) -> bool:
+        """Whether sums over groups can be taken while the pass runs: each layer has a rule and was used once."""
+        return not self._plan.owners and all(len(self._uses[layer.name]) == 1 for layer in self._plan.ruled)
+
+    def differentiate_groups(self, losses: Tensor, groups: Split) -> None:
+        """Backpropagate the per-example losses [N] of a pass that `splits`, and hand over the sums of g_i over each
+        group while it runs. Squared norms are taken on the way; nothing else can be asked for."""
+        if not self.splits:
+            raise ValueError("given a pass with layers without a rule, or used several times, expected record.splits.")
+        self._check_uses(len(losses))
+        stream = Stream(fused=True, measured=True, keep=False, groups=groups)
+        read = [(layer, use.leaves, use.edges[0]) for layer in self._plan.ruled for use in self._uses[layer.name]]
+        stream.differentiate(losses.sum(), [], read)
+        self._parts = list(self._streamed(self._plan.ruled, stream, len(losses)))
 
     def _direction(self, found: Mapping[str, Tensor | None]) -> Direction:
         mean: dict[str, Tensor] = {}

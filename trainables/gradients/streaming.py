@@ -21,17 +21,26 @@ Take = Callable[[Tensor], None]
 """What is done with an output gradient."""
 
 
+@dataclass(frozen=True)
+class Split:
+    """Consecutive slices of all examples; put(k, sums) is given the k-th's sums of a layer's gradients, by name."""
+
+    slices: Sequence[slice]
+    put: Callable[[int, dict[str, Tensor]], None]
+
+
 @dataclass
 class Stream:
     """Of layers used once: what was taken of each. Keys of the first three are full parameter names.
 
     fused: also take the sum of the rows. measured: take squared norms. keep: keep input and output gradient, by
-    layer name.
+    layer name. groups: instead of the sum, hand over that of each of these consecutive slices of all examples.
     """
 
     fused: bool
     measured: bool
     keep: bool
+    groups: Split | None = None
     sums: dict[str, Tensor] = field(default_factory=dict)
     square_norms: dict[str, Tensor] = field(default_factory=dict)
     pairs: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
@@ -68,7 +77,9 @@ class Stream:
 
     def _measure(self, layer: Layer, x: Tensor, d: Tensor) -> None:
         assert layer.rule is not None
-        if self.fused:
+        if self.groups is not None:
+            norms = _by_group(layer, x, d, self.groups)
+        elif self.fused:
             found = layer.rule.gradient(layer.module, x, d, norms=self.measured)
             norms = found.square_norms
             self.sums |= {name: found.sums[tensor] for tensor, name in layer.names.items()}
@@ -76,6 +87,19 @@ class Stream:
             norms = layer.rule.square_norms(layer.module, x, d)
         if self.measured:
             self.square_norms |= {name: norms[tensor] for tensor, name in layer.names.items()}
+
+
+def _by_group(layer: Layer, x: Tensor, d: Tensor, groups: Split) -> dict[str, Tensor]:
+    """Squared norms of all examples; the sums of one group are let go of before those of the next are made."""
+    assert layer.rule is not None
+    norms: dict[str, list[Tensor]] = {tensor: [] for tensor in layer.names}
+    for number, group in enumerate(groups.slices):
+        found = layer.rule.gradient(layer.module, x[group], d[group], norms=True)
+        groups.put(number, {name: found.sums[tensor] for tensor, name in layer.names.items()})
+        for tensor, each in norms.items():
+            each.append(found.square_norms[tensor])
+        del found
+    return {tensor: torch.cat(each) for tensor, each in norms.items()}
 
 
 @contextmanager
