@@ -25,8 +25,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.aggregators import NETS, net, seconds, summary
+from trainables.example_units import example
 from trainables.gradients.engine import Engine
-from trainables.passes import Keep, example
+from trainables.passes import Keep
 from trainables.probe import measure_sample, probe_rows
 from trainables.sample import deal
 from trainables.units import Example

@@ -18,6 +18,7 @@ from trainables.datasets.arrays import Arrays, digest, taken
 from trainables.datasets.lazy import Pictures
 from trainables.difficulty import Sides, divide
 from trainables.evaluation import Evaluator, Split, forward
+from trainables.example_units import ExampleUnits
 from trainables.gradients.checks import check_model
 from trainables.gradients.engine import Engine
 from trainables.gradients.support import UnsupportedModelError
@@ -29,7 +30,7 @@ from trainables.models import MODELS
 from trainables.modes import draws, frozen_buffers, mixes_examples, untouched
 from trainables.optim import OPTIMIZERS
 from trainables.outcomes import DivergedError, never
-from trainables.passes import ExampleUnits, Units, trainable
+from trainables.passes import Units, trainable
 from trainables.registry import Choice, load
 from trainables.seeding import torch_stream
 from trainables.setting import Setting

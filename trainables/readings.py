@@ -14,11 +14,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from trainables.example_units import ExampleUnits
 from trainables.inputs import Inputs
 from trainables.instruments import INSTRUMENTS, InstrumentChoice
 from trainables.instruments.interface import Directions, Dots, Gram, HeldOutSums, Moments, Reading, State
 from trainables.measures import Columns
-from trainables.passes import ExampleUnits, Keep, Sums, Units
+from trainables.passes import Keep, Sums, Units
 from trainables.probe import Sample
 from trainables.registry import load
 from trainables.sample import Indices

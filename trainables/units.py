@@ -55,7 +55,9 @@ class EvalMode(Choice):
 
 
 ESTIMATORS: dict[str, Entry] = {
-    "example": Entry(Example, "trainables.passes:example", "one example, in the training pass"),
+    "example": Entry(Example, "trainables.example_units:example", "one example, in the training pass"),
     "grouped": Entry(Grouped, "trainables.passes:grouped", "mean of k examples, in training mode; for batch norm"),
-    "eval-mode": Entry(EvalMode, "trainables.passes:eval_mode", "one example, in evaluation mode; for batch norm"),
+    "eval-mode": Entry(
+        EvalMode, "trainables.example_units:eval_mode", "one example, in evaluation mode; for batch norm"
+    ),
 }

@@ -9,10 +9,11 @@ from torch import nn
 
 from tests.trainables.problems import CE, lenet, mlp
 from trainables.cells import HELD_BYTES, Cells
+from trainables.example_units import ExampleUnits
 from trainables.gradients.engine import Engine
 from trainables.gradients.streaming import Split
 from trainables.joint import packed
-from trainables.passes import ExampleUnits, Keep
+from trainables.passes import Keep
 from trainables.probe import measure_sample, probe_rows
 from trainables.sample import deal
 

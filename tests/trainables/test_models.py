@@ -16,11 +16,12 @@ from tests.trainables.specs import quick
 from trainables.build import build_setting
 from trainables.contracts.base import Subject
 from trainables.contracts.models import ModelContract
+from trainables.example_units import ExampleUnits
 from trainables.gradients.checks import check_model
 from trainables.gradients.engine import Engine
 from trainables.models import MODELS
 from trainables.models.table import page
-from trainables.passes import ExampleUnits, GroupedUnits
+from trainables.passes import GroupedUnits
 from trainables.registry import Surroundings, load
 from trainables.sink import ListSink
 from trainables.trial import run_trial

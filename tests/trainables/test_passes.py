@@ -12,12 +12,13 @@ from tests import reference
 from tests.trainables.problems import CE, mlp
 from trainables.chunking import Chunks, is_out_of_memory
 from trainables.estimators import alpha_of_one, alpha_unbiased, alpha_unbiased_of_one, jackknife_error
+from trainables.example_units import ExampleUnits
 from trainables.gradients.engine import Engine
 from trainables.gradients.types import Statistics
 from trainables.instruments.coherence import measure
 from trainables.measures import columns
 from trainables.modes import at_weights, evaluating, frozen_buffers
-from trainables.passes import ExampleUnits, GroupedUnits, Keep, parts_of
+from trainables.passes import GroupedUnits, Keep, parts_of
 from trainables.probe import measure_sample, probe_rows
 from trainables.sample import deal, deal_mixed, probe_sample
 

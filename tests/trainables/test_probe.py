@@ -9,9 +9,10 @@ import torch
 from tests import reference
 from tests.trainables.problems import CE, lenet, mlp
 from trainables.estimators import alpha_unbiased
+from trainables.example_units import ExampleUnits
 from trainables.gradients import vectors
 from trainables.gradients.engine import Engine
-from trainables.passes import ExampleUnits, Keep
+from trainables.passes import Keep
 from trainables.probe import measure_sample, probe_rows
 from trainables.sample import BLOCKS, deal, probe_sample
 
