@@ -67,12 +67,14 @@ def memory(rows: list[Row]) -> str:
     if not rows:
         return ""
     models = list(dict.fromkeys(row["model"] for row in rows))
-    cells = {(row["method"], row["model"]): row["mib"] for row in rows}
+    cells = {(row["method"], row["model"]): row for row in rows}
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    lines = [
-        [method, *(f"{cells[method, m]:.0f}" if (method, m) in cells else "" for m in models)] for method in methods
-    ]
+    lines = [[method, *(_mib(cells[method, m]) if (method, m) in cells else "" for m in models)] for method in methods]
     return table(["method", *models], lines)
+
+
+def _mib(row: Row) -> str:
+    return f"{row['mib']:.0f} ({row['low']:.0f} to {row['high']:.0f})"
 
 
 def breakdown(rows: list[Row]) -> str:

@@ -1,10 +1,12 @@
-"""Peak memory of a step: MiB of resident memory above the state after one plain step, each method in a process of
-its own. Linux only: reads and resets the high-water mark in /proc/self.
+"""Peak memory of a step: MiB of resident memory above the state after one plain step, the median of several processes
+of each method, since where an allocator puts things differs from one to the next. Linux only: reads and resets the
+high-water mark in /proc/self.
 
     python -m benchmarks.memory --model lenet --method fused --batch 64
 """
 
 import argparse
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,7 @@ import torch
 from benchmarks.methods import METHODS, Method, plain
 from benchmarks.networks import batch, network
 
-BATCH = 64
+BATCH, PROCESSES = 64, 5
 ALL: dict[str, Method] = {"plain": plain, **METHODS}
 
 
@@ -24,9 +26,12 @@ def memory_rows(name: str, methods: list[str]) -> list[dict[str, Any]]:
     rows = []
     for method in ("plain", *(each for each in methods if "every" not in each and "only" not in each)):
         command = [sys.executable, "-m", "benchmarks.memory", "--model", name, "--method", method]
-        mib = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        rows.append({"model": name, "batch": BATCH, "method": method, "mib": mib})
-        print(f"{name:24} {BATCH:>4}  {method:26} {mib:6.1f} MiB", flush=True)
+        found = sorted(
+            float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(PROCESSES)
+        )
+        mib, low, high = statistics.median(found), found[0], found[-1]
+        rows.append({"model": name, "batch": BATCH, "method": method, "mib": mib, "low": low, "high": high})
+        print(f"{name:24} {BATCH:>4}  {method:26} {mib:6.1f} MiB ({low:.1f}-{high:.1f})", flush=True)
     return rows
 
 
