@@ -13,7 +13,7 @@ from torch import Tensor
 
 from trainables.gradients.vectors import gram
 
-HELD_BYTES = 2**26
+HELD_BYTES = 2**27
 """Of matrices that are kept from one probe to the next."""
 
 Matrices = dict[str, Tensor]
@@ -24,25 +24,38 @@ class Cells:
     """S_c of C cells. memory: matrices left by an earlier probe of the same cells, used again where they fit."""
 
     def __init__(self, count: int, memory: Matrices) -> None:
-        self._matrices, self._scale = memory, np.ones(count)
+        self._count, self._matrices = count, memory
+        self._scales: dict[str, npt.NDArray] = {}
 
     def put(self, cell: int, total: Mapping[str, Tensor], scale: float) -> None:
-        """S_c = scale x total. One cell in double precision makes the matrix so."""
-        self._scale[cell] = scale
+        """Add scale x total, of some of the parameters, to S_c; the first time a row is copied as it is. A cell in
+        double precision makes the matrix so, and so does a cell of several parts."""
         for name, tensor in total.items():
-            row = tensor.detach().reshape(-1)
-            matrix = self._matrices.get(name)
-            if matrix is None or matrix.shape != (len(self._scale), len(row)) or matrix.device != row.device:
-                matrix = row.new_empty(len(self._scale), len(row))
-            if torch.promote_types(matrix.dtype, row.dtype) != matrix.dtype:
-                matrix = matrix.to(row.dtype)
-            matrix[cell] = row
-            self._matrices[name] = matrix
+            row, scales = tensor.detach().reshape(-1), self._scales.setdefault(name, np.zeros(self._count))
+            if not scales[cell]:
+                self._matrix(name, row, row.dtype)[cell] = row
+                scales[cell] = scale
+                continue
+            whole = self._matrix(name, row, torch.float64)[cell]
+            if scales[cell] != 1.0:
+                whole.mul_(scales[cell])
+                scales[cell] = 1.0
+            whole.add_(row, alpha=scale)
+
+    def _matrix(self, name: str, row: Tensor, dtype: torch.dtype) -> Tensor:
+        matrix, shape = self._matrices.get(name), (self._count, len(row))
+        if matrix is None or matrix.shape != shape or matrix.device != row.device:
+            matrix = row.new_empty(shape)
+        self._matrices[name] = matrix.to(torch.promote_types(matrix.dtype, dtype))
+        return self._matrices[name]
 
     def gram(self, tensors: Sequence[str]) -> npt.NDArray:
         """S_c . S_d of some of the parameters together: [C, C], float64."""
-        found = [gram(self._matrices[name]).cpu().numpy() for name in tensors]
-        return np.sum(found, axis=0) * np.outer(self._scale, self._scale)
+        found = [
+            gram(self._matrices[name]).cpu().numpy() * np.outer(self._scales[name], self._scales[name])
+            for name in tensors
+        ]
+        return np.sum(found, axis=0)
 
     def release(self) -> None:
         """Let go of matrices that are too large to be kept."""

@@ -75,6 +75,8 @@ class ExampleUnits(Units):
         if self._join is None:
             with untouched(self.model, inputs.device):
                 self._join = together(self.model, inputs[:2])
+            if self._join:  # what a cache must hold is little
+                self.chunks.size *= 2
         return self._join
 
     def _joint(self, inputs: Inputs, labels: Tensor, cells: Sequence[Indices], put: Put) -> list[Sums] | None:

@@ -8,7 +8,7 @@ module's mode.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -121,24 +121,28 @@ class Units(ABC):
     def cell(self, inputs: Inputs, labels: Tensor, indices: Indices, keep: Keep) -> Sums:
         """Sums over the units of the examples at `indices`, inside `mode`, a chunk at a time; not settled where one
         chunk is all."""
+        parts = self._chunked(inputs, labels, indices, keep)
+        found = next(parts, Sums())
+        for one in parts:
+            found.add(one)
+        return found
 
+    def _chunked(self, inputs: Inputs, labels: Tensor, indices: Indices, keep: Keep) -> Iterator[Sums]:
         def work(part: slice) -> Sums:
             index = torch.from_numpy(indices[part]).to(inputs.device)
             return self.sums(inputs[index], labels[index], keep)
 
-        chunks = self.chunks.over(len(indices), work)
-        found = next(chunks, Sums())
-        for one in chunks:
-            found.add(one)
+        yield from self.chunks.over(len(indices), work)
         self.seen += len(indices)
-        return found
 
     def cells(self, inputs: Inputs, labels: Tensor, cells: Sequence[Indices], keep: Keep, put: Put) -> Iterator[Sums]:
-        """`cell` of each of several, inside `mode`. put(k, total, scale): S of the k-th is scale x total, part by part;
-        only where keep.total is it in what is yielded too."""
+        """`cell` of each of several, inside `mode`. put(k, total, scale): adds scale x total to S of the k-th; only
+        where keep.total is S in what is yielded too."""
         for number, indices in enumerate(cells):
-            found = self.cell(inputs, labels, indices, keep)
-            put(number, found.total, found.scale)
+            found = Sums()
+            for one in self._chunked(inputs, labels, indices, keep):
+                put(number, one.total, one.scale)
+                found.add(one if keep.total else replace(one, total={}))
             yield found
 
     def statistics(self, x: Tensor, y: Tensor) -> dict[str, Statistics]:
@@ -165,8 +169,8 @@ class GroupedUnits(Units):
         # A chunk must hold whole groups, so that chunks never change which examples meet.
         self.chunks = Chunks(max(1, _chunk(model) // k) * k)
 
-    def cell(self, inputs: Inputs, labels: Tensor, indices: Indices, keep: Keep) -> Sums:
-        """Sums over the whole groups of the examples at `indices`."""
+    def _chunked(self, inputs: Inputs, labels: Tensor, indices: Indices, keep: Keep) -> Iterator[Sums]:
+        """Over the whole groups of the examples at `indices`, in one piece."""
         zeros = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in self._parameters.items()}
         found = Sums(total=zeros, q=self._zeros(), q4=self._zeros())
         whole = indices[: len(indices) // self.k * self.k]
@@ -174,7 +178,7 @@ class GroupedUnits(Units):
             index = torch.from_numpy(unit).to(inputs.device)
             found.add(self.sums(inputs[index], labels[index], keep))
         self.seen += whole.size
-        return found
+        yield found
 
     def _zeros(self) -> dict[str, float]:
         return dict.fromkeys([*(part.name for part in self.parts), "*"], 0.0)

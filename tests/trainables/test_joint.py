@@ -190,3 +190,13 @@ def test_cells_of_another_number_or_shape_get_memory_of_their_own():
     cells = Cells(1, memory)
     cells.put(0, {"w": torch.ones(5)}, 1.0)
     assert cells.gram(["w"]).tolist() == [[5.0]]
+
+
+def test_parts_of_a_cell_are_added_in_double_precision():
+    cells, third = Cells(2, {}), torch.tensor([1.0 / 3.0], dtype=torch.float32)
+    for scale in (2.0, 3.0, 5.0):
+        cells.put(0, {"w": third}, scale)
+    cells.put(1, {"w": third}, 7.0)
+    exact = float(third.double())
+    expected = [[(10 * exact) ** 2, 10 * exact * 7 * exact], [10 * exact * 7 * exact, (7 * exact) ** 2]]
+    assert cells.gram(["w"]) == pytest.approx(np.array(expected), rel=1e-14)
