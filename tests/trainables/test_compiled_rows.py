@@ -68,6 +68,11 @@ def test_convolutions(kernel, dtype, n, channels, outputs, size, taps, stride, d
         patch.setattr(convolution, "choose", lambda *_: kernel)
         patch.setattr(convolution, "PATCH_BYTES", chunk)
         agree(convolution.accumulated(geometry, x.to(dtype), d.to(dtype)), rows, dtype)
+        if kernel == "tiles":
+            found = convolution.formed(geometry, x.to(dtype), d.to(dtype)).double()
+            torch.testing.assert_close(
+                found, rows.flatten(2), rtol=1e-4, atol=TOLERANCE[dtype] * float(rows.abs().max())
+            )
 
 
 @settings(max_examples=30)
@@ -88,6 +93,8 @@ def test_linear_with_positions(kernel, dtype, n, positions, inputs, outputs, bia
         patch.setattr(linear, "choose", lambda *_: kernel)
         layer = nn.Linear(inputs, outputs, bias=bias).to(dtype)
         found = linear.gradient(layer, x.to(dtype), d.to(dtype), norms=norms)
+        formed = linear.rows(layer, "weight", x.to(dtype), d.to(dtype)).dense().double()
+    torch.testing.assert_close(formed, rows, rtol=1e-4, atol=TOLERANCE[dtype] * float(rows.abs().max()))
     agree((found.square_norms["weight"], found.sums["weight"]), rows, dtype)
     assert set(found.sums) == {name for name, _ in layer.named_parameters()}
     if bias:

@@ -15,10 +15,12 @@ def weighed(outputs, y):
     return (outputs * y).flatten(1).sum(dim=1)
 
 
-@pytest.fixture(scope="module", params=["whole", "held", "anew"])
+@pytest.fixture(scope="module", params=["whole", "held", "anew", "tiles", "whole in tiles"])
 def sizes(request):
     with pytest.MonkeyPatch.context() as patch:
-        if request.param != "whole":
+        if "tiles" not in request.param:
+            patch.setattr(pieces, "chosen", lambda *_: "patches")
+        if "whole" not in request.param:
             patch.setattr(types, "PIECE_BYTES", 600)
             patch.setattr(pieces, "PIECE_BYTES", 0)
         if request.param == "anew":
@@ -29,11 +31,11 @@ def sizes(request):
 def held(rows, oracle, way):
     """Rows as one tensor and as the sum of their pieces."""
     assert len(rows) == len(oracle)
-    assert isinstance(rows, DenseRows if way == "whole" else FormedRows)
+    assert isinstance(rows, DenseRows if "whole" in way else FormedRows)
     torch.testing.assert_close(rows.dense(), oracle)
     for _ in range(2):
         torch.testing.assert_close(torch.cat(list(rows.pieces()), dim=1), oracle)
-    if way != "whole":
+    if "whole" not in way:
         assert max(piece.shape[1] for piece in rows.pieces()) == min(rows.step, oracle.shape[1])
 
 
@@ -64,4 +66,4 @@ def test_rows_of_linear_layers_with_positions(sizes, shape, inputs, outputs):
     x = torch.randn(*shape, inputs, dtype=torch.float64)
     d = torch.randn(*shape, outputs, dtype=torch.float64)
     rows = linear.rows(layer, "weight", x, d)
-    held(rows, reference.per_example_gradients(layer, weighed, x, d)["weight"], "formed" if sizes == "whole" else sizes)
+    held(rows, reference.per_example_gradients(layer, weighed, x, d)["weight"], "formed" if "whole" in sizes else sizes)

@@ -78,9 +78,25 @@ def summed(name: str, x: Tensor, d: Tensor, constants: tuple[Any, ...], tiling: 
 def _gathered(total: Tensor, tiling: Tiling) -> Tensor:
     """Rows [O, J] from tiles."""
     columns = total.view(len(total), -1, tiling.width).transpose(1, 2)
-    if not tiling.whole:
-        columns = columns[:, :, torch.from_numpy(tiling.keep.nonzero()[0])]
+    count = tiling.places.size
+    columns = columns[:, :, slice(count) if tiling.straight == count else torch.from_numpy(tiling.places)]
     return columns.reshape(len(total) * tiling.width, -1)[: tiling.outputs]
+
+
+def formed(name: str, x: Tensor, d: Tensor, constants: tuple[Any, ...], tiling: Tiling) -> Tensor:
+    """Each example's gradient, [N, O, J]. name: as for `summed`; run(x, d, *constants, heads, keep, places, straight,
+    rows).
+    """
+    run = kernel("tap_rows", name)(tiling.lines, tiling.taps, tiling.width)
+    left, right = _array(x), _array(d)
+    rows = torch.empty(len(x), tiling.outputs, tiling.places.size, dtype=x.dtype)
+
+    def work(part: slice) -> None:
+        arrays = (tiling.heads, tiling.keep, tiling.places, tiling.straight, rows.numpy()[part])
+        run(left[part], right[part], *constants, *arrays)
+
+    shared_out(work, len(x))
+    return rows
 
 
 def each(run: Callable[..., None], x: Tensor, d: Tensor, constants: tuple[Any, ...], size: int) -> tuple[Tensor, ...]:

@@ -19,6 +19,8 @@ from trainables.gradients.choice import ConvolutionShape, choose
 from trainables.gradients.reductions import accumulate
 from trainables.gradients.tiling import Array, Tiling, convolution_tiling
 
+Ints = tuple[int, ...]
+
 PATCH_BYTES = 2 * 2**20
 """Patches of one chunk of examples: about the second-level cache of a core."""
 
@@ -98,18 +100,27 @@ def weight_sum(geometry: Geometry, weight: Tensor, x: Tensor, d: Tensor) -> Tens
 
 def accumulated(geometry: Geometry, x: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
     """Squared norm of each example's weight gradient [N], float64, and the sum of the gradients, [O, C/G, k, k]."""
-    channels = x.shape[1] // geometry.groups
-    kernel = chosen(geometry, x, d)
-    if kernel == "patches":
+    shape = (d.shape[1], x.shape[1] // geometry.groups, *geometry.kernel)
+    if chosen(geometry, x, d) == "patches":
         parts = chunks(geometry, x, d)
         norms, total = accumulate(weight_rows(geometry, x[part], d[part]) for part in parts)
-        return norms, total.view(d.shape[1], channels, *geometry.kernel)
+    else:
+        norms, total = compiled.summed("convolution", *_given(geometry, x, d))
+    return norms, total.view(shape)
+
+
+def formed(geometry: Geometry, x: Tensor, d: Tensor) -> Tensor:
+    """Weight gradients [N, O, C k k], where `chosen` says tiles."""
+    return compiled.formed("convolution_rows", *_given(geometry, x, d))
+
+
+def _given(geometry: Geometry, x: Tensor, d: Tensor) -> tuple[Tensor, Tensor, tuple[Ints, Array], Tiling]:
+    """What kernels want: input and output gradients, constants, tiling."""
     if geometry.mode != "zeros":
         x, geometry = padded(geometry, x), geometry._replace(amounts=(0, 0, 0, 0))
-    wide, out = _wide(geometry, x), (d.shape[2], d.shape[3])
-    tiling, starts = _tiles(geometry, (x.shape[1], *wide), d.shape[1], out, compiled.number(x))
-    norms, total = compiled.summed("convolution", x, d.flatten(2), (geometry.amounts, starts), tiling)
-    return norms, total.view(-1, channels, *geometry.kernel)
+    shape, out = (x.shape[1], *_wide(geometry, x)), (d.shape[2], d.shape[3])
+    tiling, starts = _tiles(geometry, shape, d.shape[1], out, compiled.number(x))
+    return x, d.flatten(2), (geometry.amounts, starts), tiling
 
 
 @cache

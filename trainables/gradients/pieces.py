@@ -2,7 +2,7 @@
 
 With T positions an example, row i of the weight is D_i^T X_i: D_i [T, O] output gradients, X_i [T, I] inputs or, of a
 convolution, patches of them. A piece takes some columns of all D_i. Patches are held while they are few and taken anew
-for each piece otherwise.
+for each piece otherwise; a compiled kernel needs none (`tap_rows`).
 """
 
 from collections.abc import Callable
@@ -10,8 +10,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from trainables.gradients.convolution import Geometry, chunks, taken_patches, weight_rows
+from trainables.gradients.convolution import Geometry, chosen, chunks, formed, taken_patches, weight_rows
 from trainables.gradients.types import PIECE_BYTES, DenseRows, FormedRows, Rows, outputs_at_a_time
+
+LEAST, TILE = 5, 8
+"""Outputs that are worth a tile; and of the smallest tile."""
 
 HELD_BYTES = 16 * 2**20
 """Patches that are held while the pieces of a layer are formed."""
@@ -27,6 +30,8 @@ def linear_rows(x: Tensor, d: Tensor) -> Rows:
 def convolution_rows(geometry: Geometry, x: Tensor, d: Tensor, shape: torch.Size) -> Rows:
     """Rows [N, *shape] of a convolution with weights of this shape; x [N, C, H, W], d [N, O, H', W']."""
     taps = shape[1:].numel()
+    if chosen(geometry, x, d) == "tiles":
+        return _in_tiles(x, shape, lambda part: formed(geometry, x, d[:, part]).view(len(x), -1, *shape[1:]))
     if geometry.groups > 1 or len(x) * shape.numel() * x.element_size() <= PIECE_BYTES:
         whole = torch.cat([weight_rows(geometry, x[part], d[part]) for part in chunks(geometry, x, d)])
         return DenseRows(whole.view(-1, *shape))
@@ -49,3 +54,11 @@ def _from_held(geometry: Geometry, x: Tensor, d: Tensor, shape: torch.Size) -> C
         return torch.bmm(d[:, part].flatten(2), held[0]).view(len(x), -1, *shape[1:])
 
     return form
+
+
+def _in_tiles(x: Tensor, shape: torch.Size, form: Callable[[slice], Tensor]) -> Rows:
+    """All at once if they are few; else whole tiles of outputs."""
+    if len(x) * shape.numel() * x.element_size() <= PIECE_BYTES:
+        return DenseRows(form(slice(0, shape[0])))
+    step = outputs_at_a_time(x, len(x) * shape[1:].numel())
+    return FormedRows(len(x), tuple(shape), step if step < LEAST else -(-step // TILE) * TILE, form)

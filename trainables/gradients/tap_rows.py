@@ -88,6 +88,22 @@ def _examples(
             place += size
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _lay_out(tiles: Array, width: int, places: Array, straight: int, row: Array) -> None:
+    """row [O, J] = tiles [blocks, J', width] at the taps `places` [J]; straight: so many stand there already."""
+    outputs, taps = row.shape
+    flat, given, size = row.reshape(-1), tiles.reshape(-1), tiles.shape[1]
+    whole = straight // SQUARE * SQUARE
+    for o in range(0, outputs, SQUARE):
+        source, have = o // width * size + o % width, min(SQUARE, outputs - o)
+        begin = whole if have == SQUARE else 0
+        for j in range(0, begin, SQUARE):
+            turn(given, flat, (source + j * width, width, SQUARE, o * taps + j, taps))  # type: ignore[call-arg]
+        for j in range(begin, taps):
+            for r in range(have):
+                row[o + r, j] = given[source + places[j] * width + r]
+
+
 @cache
 def convolution(lines: int, taps: int, width: int) -> Callable[..., None]:
     """run(x, d, margin, starts, heads, keep, total, norms), for tiles of a size.
@@ -153,6 +169,36 @@ def linear(lines: int, taps: int, width: int) -> Callable[..., None]:
             _examples(given, inputs, seen, steps, starts, heads, keep, tile, total, squares[:have])
             for n in range(have):
                 norms[start + n] = squares[n].sum()
+
+    found: Callable[..., None] = run
+    return found
+
+
+@cache
+def convolution_rows(lines: int, taps: int, width: int) -> Callable[..., None]:
+    """run(x, d, margin, starts, heads, keep, places, straight, rows): as `convolution`, each example's gradient apart,
+    in rows [N, O, J]. places, straight: see `_lay_out`."""
+    tile = (0,) * lines, (0,) * taps, (0,) * width
+
+    @njit(cache=True, nogil=True, error_model="numpy")
+    def run(
+        x: Array, d: Array, margin: Ints, starts: Array, heads: Array, keep: Array, places: Array, straight: int,
+        rows: Array,
+    ) -> None:  # fmt: skip
+        (channels, height, wide), (outputs, positions) = x.shape[1:], d.shape[1:]
+        width, padded = len(tile[2]), max(margin) > 0
+        blocks = (outputs + width - 1) // width
+        images = np.zeros(channels * (height + margin[2] + margin[3]) * (wide + margin[0] + margin[1]), x.dtype)
+        turned, tiles = np.empty(blocks * width * positions, x.dtype), np.empty((blocks, keep.size * width), x.dtype)
+        squares, flat = np.zeros((1, width)), d.reshape(-1)
+        for n in range(len(x)):
+            _turn_over(flat, n * outputs * positions, positions, outputs, width, turned, 0)
+            if padded:
+                _surround(x[n], margin, images, 0)
+            tiles[:] = 0
+            seen, steps = images if padded else x[n].reshape(-1), (0, positions * width, width)
+            _examples(seen, 0, turned, steps, starts, heads, keep, tile, tiles, squares)
+            _lay_out(tiles, width, places, straight, rows[n])
 
     found: Callable[..., None] = run
     return found

@@ -49,7 +49,8 @@ class Tiling(NamedTuple):
     """How rows [J, O] are cut.
 
     lines, taps, width: of a tile, lines of so many taps times so many outputs. heads [L]: where each line begins,
-    filled up to whole tiles. keep [L taps]: 1, or 0 for a tap that is there twice. whole: none is.
+    filled up to whole tiles. keep [L taps]: 1, or 0 for a tap that is there twice. places [J]: where each tap is.
+    straight: so many of the first taps stand at their own place.
     """
 
     outputs: int
@@ -58,7 +59,8 @@ class Tiling(NamedTuple):
     width: int
     heads: Array
     keep: Array
-    whole: bool
+    places: Array
+    straight: int
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -83,7 +85,8 @@ def tiling_of(outputs: int, runs: Sequence[int], length: int, number: np.dtype) 
     own[-1, : len(begins) * taps - length] = 0
     keep = np.concatenate([np.tile(own.reshape(-1), len(runs)), np.zeros(padding * taps, number)])
     heads_of = np.array(offsets + [offsets[0]] * padding, np.int64)
-    return Tiling(outputs, lines, taps, width, heads_of, keep, bool(keep.all()))
+    places = keep.nonzero()[0]
+    return Tiling(outputs, lines, taps, width, heads_of, keep, places, int((places == np.arange(places.size)).sum()))
 
 
 def _width(outputs: int, size: int, have: Registers) -> int:
