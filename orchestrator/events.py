@@ -1,4 +1,4 @@
-"""A launch as JSON lines, for machines: `coherence run SWEEP --json`.
+"""A launch as JSON lines, for machines: `coherence run SWEEP --json`, or `retry`.
 
 event     with it
 begin     sweep, to_run, planned, slots

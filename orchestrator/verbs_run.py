@@ -39,6 +39,14 @@ CodeOption = Annotated[
 ]
 
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print a JSON line for whatever happens, and nothing else.")]
+WandbOption = Annotated[
+    str | None, typer.Option("--wandb", metavar="MODE", help="Show trials live in W&B: offline or online.")
+]
+ProjectOption = Annotated[str, typer.Option("--wandb-project", help="With --wandb.")]
+EntityOption = Annotated[str | None, typer.Option("--wandb-entity", help="With --wandb: user or team.")]
+
+
 @dataclass(frozen=True)
 class Reading:
     """What these verbs ask of the side that reads stores.
@@ -102,14 +110,10 @@ def _run_command(reading: Reading) -> Callable[..., None]:
             ),
         ] = None,
         allow_code: CodeOption = False,
-        as_json: Annotated[
-            bool, typer.Option("--json", help="Print a JSON line for whatever happens, and nothing else.")
-        ] = False,
-        wandb: Annotated[
-            str | None, typer.Option("--wandb", metavar="MODE", help="Show trials live in W&B: offline or online.")
-        ] = None,
-        project: Annotated[str, typer.Option("--wandb-project", help="With --wandb.")] = PROJECT,
-        entity: Annotated[str | None, typer.Option("--wandb-entity", help="With --wandb: user or team.")] = None,
+        as_json: JsonOption = False,
+        wandb: WandbOption = None,
+        project: ProjectOption = PROJECT,
+        entity: EntityOption = None,
     ) -> None:
         """Run what is missing of a sweep; trials that are done are left alone.
 
@@ -136,8 +140,7 @@ def _run_command(reading: Reading) -> Callable[..., None]:
             raise UserError("name a sweep, or a figure with --for: one of the two.")
         if (until is None) != (width is None) or (until is None) != (budget is None) or (until and figure):
             raise UserError("--until CLAIM, --width W and --budget N go together, with a sweep.")
-        tracked = None if wandb is None else Tracked(checked_mode("--wandb", wandb), project, entity)
-        told = Told(tracked, Events(sys.stdout) if as_json else None)
+        told = _told(as_json, wandb, project, entity)
         with allowed(_here(allow_code)):
             if figure is not None:
                 _run_for(figure, reading.needs_of(figure), scale, store, where, wanted, told)
@@ -148,6 +151,12 @@ def _run_command(reading: Reading) -> Callable[..., None]:
                 run_and_tell(sweep, store, where, wanted, scale=scale, told=told)
 
     return run
+
+
+def _told(as_json: bool, wandb: str | None, project: str, entity: str | None) -> Told:
+    """Who is told of a launch, by the options of that."""
+    tracked = None if wandb is None else Tracked(checked_mode("--wandb", wandb), project, entity)
+    return Told(tracked, Events(sys.stdout) if as_json else None)
 
 
 def _here(allow_code: bool) -> str | None:
@@ -188,6 +197,10 @@ def retry(
         ),
     ] = None,
     allow_code: CodeOption = False,
+    as_json: JsonOption = False,
+    wandb: WandbOption = None,
+    project: ProjectOption = PROJECT,
+    entity: EntityOption = None,
 ) -> None:
     """Run again the trials of a sweep whose last attempt failed, and no others.
 
@@ -197,8 +210,9 @@ def retry(
     from orchestrator.run import Where
 
     wanted = Wanted(failed_only=True, only=frozenset(only or ()))
+    told = _told(as_json, wandb, project, entity)
     with allowed(_here(allow_code)):
-        run_and_tell(sweep, store, Where(local, address, workers, timeout_s=timeout), wanted)
+        run_and_tell(sweep, store, Where(local, address, workers, timeout_s=timeout), wanted, told=told)
 
 
 def _run_until(

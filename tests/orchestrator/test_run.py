@@ -100,8 +100,12 @@ def test_a_failing_trial_stops_nothing_and_retry_runs_only_it(
     assert (counts["done"], counts["failed"]) == (2, 1)
     assert coherence("status", "seeds", "--store", results)[0] == 1
     sweep.write_text(TEXT.replace("[0, 1, 2]", "[0, 1, 2, 3]"))
-    code, _, _ = coherence("retry", "seeds", "--local", "--store", results)
+    code, out, _ = coherence("retry", "seeds", "--local", "--json", "--store", results)
     assert code == 0
+    events = {line["event"]: line for line in map(json.loads, out.splitlines())}
+    assert events["begin"]["to_run"] == 1
+    assert events["finished"]["outcome"] == "completed"
+    assert events["end"]["exit_code"] == 0
     assert len(fake_trial.calls) == 4
     code, out, _ = coherence("retry", "seeds", "--local", "--store", results)
     assert "nothing failed" in out
