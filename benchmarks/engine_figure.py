@@ -27,12 +27,13 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         spread = [[row["ratio"] - row["low"] for row in own], [row["high"] - row["ratio"] for row in own]]
         colours = ["#0072b2" if name.startswith(OURS) else "#999999" for name in names]
         axis.barh(names, [ratio - 0.5 for ratio in ratios], left=0.5, xerr=spread, color=colours, height=0.7)
-        for place, ratio in enumerate(ratios):
-            axis.text(ratio * 1.03, place, f"{ratio:.2f}", va="center", fontsize=7)
+        for place, row in enumerate(own):
+            axis.text(row["high"] * 1.03, place, f"{row['ratio']:.2f}", va="center", fontsize=7)
         axis.axvline(1.0, color="black", linewidth=0.8)
         axis.set_title(f"{model}, batch {batch}", fontsize=8, loc="left")
         axis.tick_params(labelsize=7)
     axes[-1, 0].set_xscale("log")
+    axes[-1, 0].set_xlim(0.5, 1.5 * max(row["high"] for row in rows))
     axes[-1, 0].set_xlabel("time of a step / time of a plain step", fontsize=8)
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
