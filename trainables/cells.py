@@ -27,12 +27,12 @@ class Cells:
         self._count, self._matrices = count, memory
         self._scales: dict[str, npt.NDArray] = {}
 
-    def put(self, cell: int, total: Mapping[str, Tensor], scale: float) -> None:
-        """Add scale x total, of some of the parameters, to S_c; the first time a row is copied as it is. A cell in
-        double precision makes the matrix so, and so does a cell of several parts."""
+    def put(self, cell: int, total: Mapping[str, Tensor], scale: float, *, first: bool) -> None:
+        """Add scale x total, of some of the parameters, to S_c. first: in the place of what was there, as it is. A cell
+        in double precision makes the matrix so, and so does a cell of several parts."""
         for name, tensor in total.items():
-            row, scales = tensor.detach().reshape(-1), self._scales.setdefault(name, np.zeros(self._count))
-            if not scales[cell]:
+            row, scales = tensor.detach().reshape(-1), self._scales.setdefault(name, np.ones(self._count))
+            if first:
                 self._matrix(name, row, row.dtype)[cell] = row
                 scales[cell] = scale
                 continue

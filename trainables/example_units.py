@@ -63,8 +63,10 @@ class ExampleUnits(Units):
         joint = self.engine.fused and keep == Keep() and self._joins(inputs)
         for some in packed([len(each) for each in cells], self.chunks.size if joint else 1):
 
-            def place(number: int, total: Mapping[str, Tensor], scale: float, first: int = some.start) -> None:
-                put(first + number, total, scale)
+            def place(
+                cell: int, total: Mapping[str, Tensor], scale: float, *, first: bool, begin: int = some.start
+            ) -> None:
+                put(begin + cell, total, scale, first=first)
 
             found = (
                 self._joint(inputs, labels, cells[some], place) if self._join and some.stop > some.start + 1 else None

@@ -1,7 +1,8 @@
 """Several small cells of a sample from one pass, whose sums are told apart while it runs."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,8 +11,12 @@ from torch import Tensor
 from trainables.gradients.engine import Record
 from trainables.gradients.streaming import Split
 
-Put = Callable[[int, Mapping[str, Tensor], float], None]
-"""Takes sums of gradients of a cell: its number, tensors by parameter name, a factor of theirs."""
+
+class Put(Protocol):
+    """Takes sums of gradients of a cell."""
+
+    def __call__(self, cell: int, total: Mapping[str, Tensor], scale: float, *, first: bool) -> None:
+        """Add scale x total, by parameter name, to S of a cell; first: in the place of what was there."""
 
 
 def packed(sizes: Sequence[int], limit: int) -> Iterator[slice]:
@@ -37,6 +42,6 @@ def split(record: Record, losses: Tensor, sizes: Sequence[int], put: Put) -> lis
     sums of each."""
     bounds = np.cumsum([0, *sizes]).tolist()
     slices = [slice(a, b) for a, b in pairwise(bounds)]
-    record.differentiate_groups(losses, Split(slices, lambda number, sums: put(number, sums, 1.0)))
+    record.differentiate_groups(losses, Split(slices, lambda number, sums: put(number, sums, 1.0, first=True)))
     norms = norms_of(record)
     return [{layer: own[part] for layer, own in norms.items()} for part in slices]

@@ -136,12 +136,12 @@ class Units(ABC):
         self.seen += len(indices)
 
     def cells(self, inputs: Inputs, labels: Tensor, cells: Sequence[Indices], keep: Keep, put: Put) -> Iterator[Sums]:
-        """`cell` of each of several, inside `mode`. put(k, total, scale): adds scale x total to S of the k-th; only
-        where keep.total is S in what is yielded too."""
+        """`cell` of each of several, inside `mode`. put: takes S of each; only where keep.total is it in what is
+        yielded too."""
         for number, indices in enumerate(cells):
             found = Sums()
             for one in self._chunked(inputs, labels, indices, keep):
-                put(number, one.total, one.scale)
+                put(number, one.total, one.scale, first=found.n == 0)
                 found.add(one if keep.total else replace(one, total={}))
             yield found
 

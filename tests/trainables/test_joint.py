@@ -120,16 +120,27 @@ def test_what_needs_single_examples_goes_cell_by_cell():
     assert sample.whole.total.keys() == dict(units.model.named_parameters()).keys()
 
 
-def test_where_memory_runs_out_each_cell_has_its_pass():
+def scarce_forward(module, inputs, output):
+    if len(output) > 20:
+        raise MemoryError
+
+
+def scarce_backward(module, inputs, output):
+    def give_up(_):
+        raise MemoryError
+
+    if len(output) > 20 and output.requires_grad:
+        output.register_hook(give_up)
+
+
+@pytest.mark.parametrize("scarce", [scarce_forward, scarce_backward])
+def test_where_memory_runs_out_each_cell_has_its_pass(scarce):
+    """Backward: sums of the layers above were handed over already."""
     units, x, y = problem("mlp")
     apart = rows(units, x, y)
-
-    def scarce(_, inputs):
-        if len(inputs[0]) > 20:
-            raise MemoryError
-
     units, x, y = problem("mlp")
-    units.model.register_forward_pre_hook(scarce)
+    first = next(module for module in units.model.modules() if isinstance(module, nn.Linear))
+    first.register_forward_hook(scarce)
     assert_same(rows(units, x, y), apart)
 
 
@@ -169,7 +180,7 @@ def test_matrices_are_kept_for_the_next_probe_unless_large():
     for held in (HELD_BYTES, 0):
         cells = Cells(2, memory)
         for cell in range(2):
-            cells.put(cell, {"w": torch.full((3, 2), cell + 1.0)}, 2.0)
+            cells.put(cell, {"w": torch.full((3, 2), cell + 1.0)}, 2.0, first=True)
         assert cells.gram(["w"]).tolist() == [[24.0, 48.0], [48.0, 96.0]]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("trainables.cells.HELD_BYTES", held)
@@ -179,24 +190,24 @@ def test_matrices_are_kept_for_the_next_probe_unless_large():
 
 def test_one_cell_in_double_precision_makes_all_so():
     cells, third = Cells(2, {}), torch.tensor([1.0 / 3.0], dtype=torch.float64)
-    cells.put(0, {"w": torch.ones(1)}, 1.0)
-    cells.put(1, {"w": third}, 1.0)
+    cells.put(0, {"w": torch.ones(1)}, 1.0, first=True)
+    cells.put(1, {"w": third}, 1.0, first=True)
     assert cells.gram(["w"])[0, 1] == third.item()
 
 
 def test_cells_of_another_number_or_shape_get_memory_of_their_own():
     memory = {}
-    Cells(2, memory).put(0, {"w": torch.ones(4)}, 1.0)
+    Cells(2, memory).put(0, {"w": torch.ones(4)}, 1.0, first=True)
     cells = Cells(1, memory)
-    cells.put(0, {"w": torch.ones(5)}, 1.0)
+    cells.put(0, {"w": torch.ones(5)}, 1.0, first=True)
     assert cells.gram(["w"]).tolist() == [[5.0]]
 
 
 def test_parts_of_a_cell_are_added_in_double_precision():
     cells, third = Cells(2, {}), torch.tensor([1.0 / 3.0], dtype=torch.float32)
     for scale in (2.0, 3.0, 5.0):
-        cells.put(0, {"w": third}, scale)
-    cells.put(1, {"w": third}, 7.0)
+        cells.put(0, {"w": third}, scale, first=scale == 2.0)
+    cells.put(1, {"w": third}, 7.0, first=True)
     exact = float(third.double())
     expected = [[(10 * exact) ** 2, 10 * exact * 7 * exact], [10 * exact * 7 * exact, (7 * exact) ** 2]]
     assert cells.gram(["w"]) == pytest.approx(np.array(expected), rel=1e-14)
