@@ -1,11 +1,13 @@
 """Cost of a training step under a robust aggregator as a multiple of the plain step, in one run.
 
     python -m benchmarks.aggregators [--models mlp lenet ...] [--methods winsorized ...] [--repetitions 11]
+    python -m benchmarks.aggregators --methods "median-of-3, one pass" "median-of-3, three passes"
 
 One torch thread, CPU time of the process, every measurement bracketed by plain steps of the same run; order shuffled
 in each repetition, first calls not counted. Opacus comes last: what it allocates changes how the plain step gets its
 memory. Writes rows of benchmarks/results/aggregators.json (model, batch, method, k, ratio, low, high, repetitions),
-those of --models and --methods if given, and the figure beside it.
+those of --models and --methods if given, and the figure beside it. The ways of median-of-3 that the shapes of a model
+choose between are printed and not kept.
 """
 
 import argparse
@@ -57,15 +59,16 @@ def net(name: str) -> nn.Module:
     return made
 
 
-def ours(name: str, **parameters: float) -> Build:
-    """The training step of a trial: its pass, its aggregator, its optimizer."""
+def ours(name: str, *, joint: bool | None = None, **parameters: float) -> Build:
+    """The training step of a trial: its pass, its aggregator, its optimizer. joint: thirds from one pass; None: by the
+    shapes, as a trial does."""
 
     def build(model: nn.Module, x: Tensor) -> Step:
         entry = AGGREGATORS[name]
         aggregator = load(entry)(entry.params(name=name, **parameters), TAIL if parameters else None)
         own = trainable(model)
-        joint = entry.facts == "groups" and together(model, x)
-        gradients = Gradients(model, _losses, entry.facts, own, Engine(model), together=joint)
+        one = entry.facts == "groups" and (together(model, x) if joint is None else joint)
+        gradients = Gradients(model, _losses, entry.facts, own, Engine(model), together=one)
         optimizer = SgdOptimizer(Sgd(name="sgd", lr=RATE))
 
         def step(x: Tensor, y: Tensor) -> None:
@@ -128,6 +131,14 @@ METHODS: dict[str, tuple[Build, int, int | None]] = {
 }
 """Method -> how it is built, batch size, k."""
 
+WAYS: dict[str, tuple[Build, int, int | None]] = {
+    "median-of-3, one pass": (ours("median-of-3", joint=True), 126, None),
+    "median-of-3, three passes": (ours("median-of-3", joint=False), 126, None),
+}
+"""The same, printed alone."""
+
+ALL = {**METHODS, **WAYS}
+
 SLOW = 3
 """Repetitions of what takes a hundred plain steps."""
 
@@ -146,7 +157,7 @@ def measure(name: str, methods: list[str], repetitions: int) -> list[dict]:
     own = [method for method in methods if method not in obvious]
     found = {**ratios(name, own, repetitions), **ratios(name, obvious, min(repetitions, SLOW))}
     return [
-        {"model": name, "batch": METHODS[method][1], "method": method, "k": METHODS[method][2], **summary(each)}
+        {"model": name, "batch": ALL[method][1], "method": method, "k": ALL[method][2], **summary(each)}
         for method, each in found.items()
     ]
 
@@ -156,15 +167,15 @@ def ratios(name: str, methods: list[str], repetitions: int) -> dict[str, list[fl
     _, shape = NETS[name]
     batches = {size: (torch.randn(size, *shape), torch.randint(10, (size,))) for size in (64, 126)}
     base = plain(copy.deepcopy(net(name)))
-    steps = {method: METHODS[method][0](copy.deepcopy(net(name)), batches[64][0][:2]) for method in methods}
+    steps = {method: ALL[method][0](copy.deepcopy(net(name)), batches[64][0][:2]) for method in methods}
     for method, step in steps.items():
-        base(*batches[METHODS[method][1]])
-        step(*batches[METHODS[method][1]])
+        base(*batches[ALL[method][1]])
+        step(*batches[ALL[method][1]])
     repeats = max(1, round(0.05 / seconds(base, *batches[64], 3)))
     found: dict[str, list[float]] = {method: [] for method in methods}
     for _ in range(repetitions):
         for method in random.sample(methods, len(methods)):
-            batch = batches[METHODS[method][1]]
+            batch = batches[ALL[method][1]]
             before = seconds(base, *batch, repeats)
             own = seconds(steps[method], *batch, 1 if method.startswith("Opacus") else repeats)
             found[method].append(2 * own / (before + seconds(base, *batch, repeats)))
@@ -199,7 +210,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=11)
     parser.add_argument("--models", nargs="+", choices=NETS, default=list(NETS))
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", choices=ALL, default=list(METHODS))
     given = parser.parse_args()
     torch.set_num_threads(1)
     rows = []
@@ -208,7 +219,7 @@ def main() -> None:
         for row in rows[-len(given.methods) :]:
             line = f"{row['model']:20} {row['batch']:>4} {row['method']:34} {row['ratio']:7.2f}"
             print(f"{line}  {row['low']:.2f}-{row['high']:.2f}", flush=True)
-    write(rows)
+    write([row for row in rows if row["method"] in METHODS])
 
 
 def write(rows: list[dict]) -> None:

@@ -104,6 +104,12 @@ def _lay_out(tiles: Array, width: int, places: Array, straight: int, row: Array)
                 row[o + r, j] = given[source + places[j] * width + r]
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _image(x: Array, margin: Ints) -> int:
+    """Numbers of one example of x [N, C, H, W] with its margin."""
+    return x.shape[1] * (x.shape[2] + margin[2] + margin[3]) * (x.shape[3] + margin[0] + margin[1])
+
+
 @cache
 def convolution(lines: int, taps: int, width: int) -> Callable[..., None]:
     """run(x, d, margin, starts, heads, keep, total, norms), for tiles of a size.
@@ -117,9 +123,8 @@ def convolution(lines: int, taps: int, width: int) -> Callable[..., None]:
     def run(
         x: Array, d: Array, margin: Ints, starts: Array, heads: Array, keep: Array, total: Array, norms: Array
     ) -> None:
-        (channels, height, wide), (outputs, positions) = x.shape[1:], d.shape[1:]
-        width, padded = len(tile[2]), max(margin) > 0
-        image = channels * (height + margin[2] + margin[3]) * (wide + margin[0] + margin[1])
+        (outputs, positions), width = d.shape[1:], len(tile[2])
+        image, padded = _image(x, margin), max(margin) > 0
         each = total.shape[0] * width * positions
         count = min(len(x), _together(image + each, x.itemsize))
         images = np.zeros(count * image if padded else 0, x.dtype)
@@ -185,10 +190,9 @@ def convolution_rows(lines: int, taps: int, width: int) -> Callable[..., None]:
         x: Array, d: Array, margin: Ints, starts: Array, heads: Array, keep: Array, places: Array, straight: int,
         rows: Array,
     ) -> None:  # fmt: skip
-        (channels, height, wide), (outputs, positions) = x.shape[1:], d.shape[1:]
-        width, padded = len(tile[2]), max(margin) > 0
-        blocks = (outputs + width - 1) // width
-        images = np.zeros(channels * (height + margin[2] + margin[3]) * (wide + margin[0] + margin[1]), x.dtype)
+        (outputs, positions), width = d.shape[1:], len(tile[2])
+        blocks, padded = (outputs + width - 1) // width, max(margin) > 0
+        images = np.zeros(_image(x, margin) if padded else 0, x.dtype)
         turned, tiles = np.empty(blocks * width * positions, x.dtype), np.empty((blocks, keep.size * width), x.dtype)
         squares, flat = np.zeros((1, width)), d.reshape(-1)
         for n in range(len(x)):
