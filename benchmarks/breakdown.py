@@ -33,7 +33,7 @@ def breakdown(name: str, size: int) -> list[dict[str, Any]]:
             "batch": size,
             "layer": layer.name,
             "kernel": _kernel(layer.module, inputs, d),
-            "ordinary_ms": _ms(lambda r=rule, m=layer.module, a=inputs, b=d: r.sums(m, a, b)),
+            "ordinary_ms": _ms(lambda r=rule, m=layer.module, a=inputs, b=d: _ordinary(r, m, a, b)),
             "fused_ms": _ms(lambda r=rule, m=layer.module, a=inputs, b=d: r.gradient(m, a, b, norms=True)),
             "norms_ms": _ms(lambda r=rule, m=layer.module, a=inputs, b=d: r.square_norms(m, a, b)),
         }
@@ -42,6 +42,15 @@ def breakdown(name: str, size: int) -> list[dict[str, Any]]:
     rows.append({"model": name, "batch": size, "layer": "*", "kernel": "", **total})
     print(f"{name:24} {size:>4}  sums over layers: {total}", flush=True)
     return rows
+
+
+def _ordinary(rule: Any, module: nn.Module, x: Any, d: Any) -> None:
+    if not isinstance(module, nn.Conv2d):
+        rule.sums(module, x, d)
+        return
+    convolution.ordinary(conv2d._geometry(module), module.weight.detach(), x, d)
+    if module.bias is not None:
+        d.sum(dim=(0, 2, 3))
 
 
 def _kernel(module: nn.Module, x: Any, d: Any) -> str:

@@ -78,8 +78,11 @@ def weight_rows(geometry: Geometry, x: Tensor, d: Tensor) -> Tensor:
 
 def weight_sum(geometry: Geometry, weight: Tensor, x: Tensor, d: Tensor) -> Tensor:
     """Sum of the weight gradients over the examples, [O, C/G, k, k]."""
-    if chosen(geometry, x, d) == "tiles":
-        return accumulated(geometry, x, d)[1]
+    return accumulated(geometry, x, d)[1] if chosen(geometry, x, d) == "tiles" else ordinary(geometry, weight, x, d)
+
+
+def ordinary(geometry: Geometry, weight: Tensor, x: Tensor, d: Tensor) -> Tensor:
+    """`weight_sum` by torch's library, as autograd takes it."""
     left, right, top, bottom = geometry.amounts
     inside = geometry.mode == "zeros" and left == right and top == bottom
     _, total, _ = torch.ops.aten.convolution_backward(
